@@ -1,0 +1,70 @@
+//! Holds: parts of lots reserved for a running operation.
+
+use minicbor::{Decode, Encode};
+
+use super::lot::{Lot, total};
+use crate::{
+    catalog::OverrunPolicy,
+    primitives::{RequestId, Timestamp},
+};
+
+/// An open hold. Its parts have left the free lots, so a lot that expires
+/// meanwhile still pays.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Hold {
+    /// The position of the event that placed it: its id.
+    #[n(0)]
+    pub position: u64,
+    /// The request that placed it.
+    #[n(1)]
+    pub request_id: Option<RequestId>,
+    /// The operation; absent for an explicit price without one.
+    #[n(2)]
+    pub operation: Option<String>,
+    /// How many of it.
+    #[n(3)]
+    pub quantity: i64,
+    /// The asset.
+    #[n(4)]
+    pub asset: String,
+    /// What is still reserved, in order of consumption.
+    #[n(5)]
+    pub parts: Vec<Lot>,
+    /// What was captured so far.
+    #[n(6)]
+    pub captured: i64,
+    /// What a capture above what is reserved does.
+    #[n(7)]
+    pub overrun: OverrunPolicy,
+    /// When it ends by itself.
+    #[n(8)]
+    pub expires_at: Timestamp,
+    /// When it was placed.
+    #[n(9)]
+    pub placed_at: Timestamp,
+}
+
+impl Hold {
+    /// What is still reserved.
+    #[must_use]
+    pub fn held(&self) -> i64 {
+        total(&self.parts)
+    }
+
+    /// Whether it has expired by `now`.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.expires_at <= now
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        let parts = self.parts.iter().map(Lot::size_bytes);
+        // Position 6, request id 18, quantity 4, captured 6, policy 2, two
+        // times 10 each, keys and heads 8.
+        parts
+            .fold(64_usize, usize::saturating_add)
+            .saturating_add(self.asset.len())
+            .saturating_add(self.operation.as_ref().map_or(0, String::len))
+    }
+}

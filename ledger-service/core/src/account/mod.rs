@@ -1,0 +1,236 @@
+//! An account: the aggregate that requests are decided on.
+//!
+//! Invariants: no lot and no part is below zero; for each asset, `balance` is
+//! the sum over free lots and held parts and `held` the sum over held parts
+//! ([`Account::check`] recounts both); lots are kept in order of consumption.
+
+mod evolve;
+mod hold;
+mod lot;
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+pub use evolve::EvolveError;
+pub use hold::Hold;
+pub use lot::{Funding, Lot, take_from_end, take_from_front, total};
+
+use crate::{event::Reason, primitives::Timestamp};
+
+/// The version of the fold: raised when the same events give another state, so
+/// that stored states of an older fold are not used.
+pub const FOLD_VERSION: u32 = 1;
+
+/// One owner's prepaid wallet, as its events made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Account {
+    /// How many events it has.
+    #[n(0)]
+    pub version: u64,
+    /// The position of the last of them.
+    #[n(1)]
+    pub position: u64,
+    /// Whether it takes requests.
+    #[n(2)]
+    pub status: Status,
+    /// Why it is blocked, if it is.
+    #[n(3)]
+    pub block: Option<Reason>,
+    /// When it was opened.
+    #[n(4)]
+    pub opened_at: Timestamp,
+    /// The origin that opened it.
+    #[n(5)]
+    pub origin: String,
+    /// When its last event was recorded.
+    #[n(6)]
+    pub last_activity_at: Timestamp,
+    /// How many lots it ever had.
+    #[n(7)]
+    pub lots_created: u64,
+    /// Free lots, in order of consumption.
+    #[n(8)]
+    pub lots: Vec<Lot>,
+    /// Open holds, the oldest first.
+    #[n(9)]
+    pub holds: Vec<Hold>,
+    /// The lots that got the refund grace, the latest last.
+    #[n(10)]
+    pub graced_lots: Vec<u64>,
+    /// Sums per asset that it has or had.
+    #[n(11)]
+    pub assets: BTreeMap<String, AssetTotals>,
+    /// How often each operation was paid for, less what was refunded whole.
+    #[n(12)]
+    pub operations: BTreeMap<String, i64>,
+    /// Money paid through providers, per currency.
+    #[n(13)]
+    pub paid: BTreeMap<String, i64>,
+}
+
+/// Whether an account takes requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Status {
+    /// It has no events.
+    #[default]
+    #[n(0)]
+    NotOpened,
+    /// It is in use, perhaps blocked.
+    #[n(1)]
+    Open,
+    /// It takes nothing any more.
+    #[n(2)]
+    Closed,
+}
+
+/// Sums over an account's events in one asset, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct AssetTotals {
+    /// Everything it owns.
+    #[n(0)]
+    pub balance: i64,
+    /// The part of `balance` that holds have reserved.
+    #[n(1)]
+    pub held: i64,
+    /// What charges and captures took.
+    #[n(2)]
+    pub spent: i64,
+    /// What was credited as bought.
+    #[n(3)]
+    pub bought: i64,
+    /// What was credited as given.
+    #[n(4)]
+    pub granted: i64,
+    /// What refunds gave back.
+    #[n(5)]
+    pub refunded: i64,
+}
+
+impl AssetTotals {
+    /// What can be spent.
+    #[must_use]
+    pub const fn available(&self) -> i64 {
+        self.balance.saturating_sub(self.held)
+    }
+}
+
+impl Account {
+    /// What the account can spend of `asset` on `operation` now. Lots that are
+    /// due have to have been settled.
+    #[must_use]
+    pub fn available_for(&self, asset: &str, operation: Option<&str>) -> i64 {
+        self.lots
+            .iter()
+            .filter(|lot| lot.asset == asset && lot.pays_for(operation))
+            .fold(0, |sum, lot| sum.saturating_add(lot.amount))
+    }
+
+    /// The parts that taking `amount` of `asset` for `operation` would take,
+    /// in order of consumption. Less if there is less.
+    #[must_use]
+    pub fn take(&self, asset: &str, operation: Option<&str>, amount: i64) -> Vec<Lot> {
+        self.take_where(asset, amount, |lot| lot.pays_for(operation))
+    }
+
+    /// The parts that taking `amount` of `asset` from the lots that `allows`
+    /// accepts would take, in order of consumption. Less if there is less.
+    #[must_use]
+    pub fn take_where(&self, asset: &str, amount: i64, allows: impl Fn(&Lot) -> bool) -> Vec<Lot> {
+        let mut parts = Vec::new();
+        let mut missing = amount;
+        for lot in self
+            .lots
+            .iter()
+            .filter(|lot| lot.asset == asset && allows(lot))
+        {
+            if missing <= 0 {
+                break;
+            }
+            let part = lot.part(missing.min(lot.amount));
+            missing = missing.saturating_sub(part.amount);
+            parts.push(part);
+        }
+        parts
+    }
+
+    /// Sums of one asset; zeros if it never had any.
+    #[must_use]
+    pub fn totals(&self, asset: &str) -> AssetTotals {
+        self.assets.get(asset).copied().unwrap_or_default()
+    }
+
+    /// The open hold that the event at `position` placed.
+    #[must_use]
+    pub fn hold(&self, position: u64) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.position == position)
+    }
+
+    /// How many parts of lots it has, free and held; a hold counts for one at
+    /// least.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.holds.iter().fold(self.lots.len(), |sum, hold| {
+            sum.saturating_add(hold.parts.len().max(1))
+        })
+    }
+
+    /// The soonest moment at which a lot or a hold of it expires.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let lots = self.lots.iter().filter_map(|lot| lot.expires_at);
+        lots.chain(self.holds.iter().map(|hold| hold.expires_at))
+            .min()
+    }
+
+    /// An upper estimate of its encoded size, cheap enough for each decision.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let lots = self.lots.iter().map(Lot::size_bytes);
+        let holds = self.holds.iter().map(Hold::size_bytes);
+        // Each asset's totals: its id, six numbers of up to 9 bytes, keys.
+        let assets = self.assets.len().saturating_mul(80);
+        let operations = self.operations.len().saturating_mul(40);
+        lots.chain(holds)
+            .fold(256_usize, usize::saturating_add)
+            .saturating_add(assets)
+            .saturating_add(operations)
+    }
+
+    /// Recounts what is kept as sums.
+    ///
+    /// # Errors
+    /// The first asset whose sums differ from its lots, or a lot that is not
+    /// above zero.
+    pub fn check(&self) -> Result<(), String> {
+        let mut counted: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+        let held = self
+            .holds
+            .iter()
+            .flat_map(|hold| &hold.parts)
+            .map(|part| (part, true));
+        for (part, is_held) in self.lots.iter().map(|lot| (lot, false)).chain(held) {
+            if part.amount <= 0 || part.basis < 0 {
+                return Err(format!("lot {} holds {}", part.id, part.amount));
+            }
+            let sums = counted.entry(&part.asset).or_default();
+            sums.0 = sums.0.saturating_add(part.amount);
+            if is_held {
+                sums.1 = sums.1.saturating_add(part.amount);
+            }
+        }
+        for (asset, totals) in &self.assets {
+            let sums = counted.remove(asset.as_str()).unwrap_or_default();
+            if sums != (totals.balance, totals.held) {
+                return Err(format!("{asset}: sums {totals:?} against lots {sums:?}"));
+            }
+        }
+        match counted.keys().next() {
+            Some(asset) => Err(format!("{asset}: lots without sums")),
+            None => Ok(()),
+        }
+    }
+}

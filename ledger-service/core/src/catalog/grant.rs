@@ -1,0 +1,122 @@
+//! Grants: the `[[grants_on_opening]]` blocks and the `grants` of operations.
+
+use std::collections::BTreeSet;
+
+use crate::account::Funding;
+
+use super::amount::{self, Bounds};
+use super::context::Context;
+use super::duration::SECOND_US;
+use super::limits::{DURATION_US_MAX, GRANTS_MAX, OPERATIONS_MAX, PRIORITY_MAX};
+use super::model::Grant;
+use super::reader::{Node, Section};
+use super::report::Report;
+use super::shape::SOURCE;
+
+const KEYS: [&str; 7] = [
+    "asset",
+    "amount",
+    "env",
+    "source",
+    "priority",
+    "expires_after",
+    "scope",
+];
+
+/// Reads the grants on opening; each is given once.
+pub(super) fn read_on_opening(root: &Section<'_>, context: &mut Context<'_>) -> Vec<Grant> {
+    let node = root.optional("grants_on_opening");
+    node.map(|node| read_list(&node, "WELCOME", Some(1), context))
+        .unwrap_or_default()
+}
+
+/// Reads the grants of one operation; each is given per unit of quantity.
+pub(super) fn read_of_operation(
+    operation: &Section<'_>,
+    quantity_max: Option<i64>,
+    context: &mut Context<'_>,
+) -> Vec<Grant> {
+    let node = operation.optional("grants");
+    node.map(|node| read_list(&node, "OPERATION", quantity_max, context))
+        .unwrap_or_default()
+}
+
+fn read_list(
+    node: &Node<'_>,
+    source: &str,
+    quantity_max: Option<i64>,
+    context: &mut Context<'_>,
+) -> Vec<Grant> {
+    let items = node
+        .items(&(0..=GRANTS_MAX), &mut context.report)
+        .unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|node| read(node, source, quantity_max, context))
+        .collect()
+}
+
+/// Reads a grant; there is none if a variable says 0.
+fn read(
+    node: &Node<'_>,
+    source: &str,
+    quantity_max: Option<i64>,
+    context: &mut Context<'_>,
+) -> Option<Grant> {
+    let section = node.section(&KEYS, &mut context.report)?;
+    let asset = section
+        .required("asset", &mut context.report)
+        .and_then(|node| context.asset_of(&node));
+    let known = asset.as_ref().and_then(|(_, asset)| asset.as_ref());
+    let amount = amount::read(
+        &section,
+        known,
+        Bounds {
+            minimum: 1,
+            quantity_max,
+        },
+        context,
+    );
+    let grant = Grant {
+        asset: asset.map(|(id, _)| id).unwrap_or_default(),
+        amount: amount.unwrap_or_default(),
+        source: read_source(&section, source, &mut context.report),
+        priority: read_priority(&section, &mut context.report),
+        expires_after_us: read_expires_after(&section, &mut context.report),
+        scope: read_scope(&section, context),
+        funding: Funding::Granted,
+    };
+    (grant.amount > 0).then_some(grant)
+}
+
+fn read_source(section: &Section<'_>, default: &str, report: &mut Report) -> String {
+    let node = section.optional("source");
+    node.and_then(|node| node.shaped(&SOURCE, report))
+        .unwrap_or_else(|| default.to_owned())
+}
+
+fn read_priority(section: &Section<'_>, report: &mut Report) -> i32 {
+    let range = i64::from(-PRIORITY_MAX)..=i64::from(PRIORITY_MAX);
+    let priority = section
+        .optional("priority")
+        .and_then(|node| node.integer(&range, report));
+    priority
+        .and_then(|priority| i32::try_from(priority).ok())
+        .unwrap_or(0)
+}
+
+fn read_expires_after(section: &Section<'_>, report: &mut Report) -> Option<i64> {
+    section
+        .optional("expires_after")?
+        .duration(&(SECOND_US..=DURATION_US_MAX), report)
+}
+
+/// An empty scope is refused: it reads like "for nothing" and would mean "for
+/// everything".
+fn read_scope(section: &Section<'_>, context: &mut Context<'_>) -> BTreeSet<String> {
+    let node = section.optional("scope");
+    let items = node
+        .and_then(|node| node.items(&(1..=OPERATIONS_MAX), &mut context.report))
+        .unwrap_or_default();
+    context.unique(&items, Context::operation)
+}

@@ -1,0 +1,85 @@
+//! The billing catalog: what a bot's owner writes in TOML, read and checked.
+//!
+//! [`parse`] is the only way in, and it is pure: text and variables go in, a
+//! [`Catalog`] or every [`Problem`] comes out. What it used of the environment
+//! comes out too, so that a recorded text and its recorded overrides give the
+//! same catalog for ever.
+//!
+//! One file per part: `document` reads the whole, `asset`, `grant`,
+//! `operation`, `top_up` and `amount` its blocks, all of them through the
+//! spanned values of `reader` and into the one list of `report`. A block whose
+//! content is wrong is reported and read on with, so that one pass finds
+//! everything; a catalog leaves this module only if nothing was reported.
+
+mod amount;
+mod asset;
+mod context;
+mod decimal;
+mod document;
+mod duration;
+mod grant;
+mod limits;
+mod model;
+mod nearest;
+mod operation;
+mod problem;
+mod reader;
+mod report;
+mod shape;
+mod top_up;
+
+use std::collections::BTreeMap;
+
+use toml::de::DeTable;
+
+pub use model::{Asset, AssetKind, Catalog, Grant, Operation, OverrunPolicy, Price, TopUp};
+pub use problem::{Problem, Problems};
+
+use context::Context;
+use limits::TEXT_BYTES_MAX;
+
+/// A catalog, and what the environment changed in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// The catalog, valid as a whole, with the overrides applied.
+    pub catalog: Catalog,
+    /// The variables that the text names with `env = "NAME"` and that were
+    /// present, with their values as given. [`parse`] of the same text with
+    /// this map as the environment gives the same `Parsed`.
+    pub overrides: BTreeMap<String, String>,
+}
+
+/// Reads a catalog.
+///
+/// Of `environment` only the variables are looked up that the text itself
+/// names with `env = "NAME"` beside an amount. Their values are decimals in
+/// *whole* units of the asset: `10` of an asset with exponent 2 is 1000 minor
+/// units.
+///
+/// # Errors
+///
+/// Every problem of the text and of the named variables, in the order of lines.
+/// If the text is not TOML, only that is reported.
+pub fn parse(text: &str, environment: &BTreeMap<String, String>) -> Result<Parsed, Problems> {
+    let mut context = Context::new(text, environment);
+    if text.len() > TEXT_BYTES_MAX {
+        context.report.too_long(TEXT_BYTES_MAX);
+        return Err(context.report.into_problems());
+    }
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !context.report.syntax(text, &errors) {
+        return Err(context.report.into_problems());
+    }
+    let catalog = document::read(root.get_ref(), &mut context);
+    if context.report.is_empty() {
+        Ok(Parsed {
+            catalog,
+            overrides: context.overrides,
+        })
+    } else {
+        Err(context.report.into_problems())
+    }
+}
+
+#[cfg(test)]
+mod tests;

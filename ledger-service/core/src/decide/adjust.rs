@@ -1,0 +1,100 @@
+//! Corrections of a balance by a person.
+
+use super::{
+    Decided, Party,
+    charge::{check_amount, check_asset, insufficient},
+    credit::check_new_lot,
+    work::Work,
+};
+use crate::{
+    account::{Funding, Lot},
+    command::{Adjust, Change},
+    event::{Adjusted, Payload},
+    rejection::Rejection,
+};
+
+pub(super) fn adjust(work: Work<'_>, adjust: &Adjust) -> Result<Vec<Decided>, Rejection> {
+    let asset = &adjust.asset;
+    check_asset(work.context.catalog, asset)?;
+    match change_by(&work, adjust)? {
+        // Nothing to do, and so nothing to write, not even what is due.
+        0 => Ok(Vec::new()),
+        delta if delta > 0 => add(work, asset, delta),
+        delta => take(work, asset, delta),
+    }
+}
+
+fn change_by(work: &Work<'_>, adjust: &Adjust) -> Result<i64, Rejection> {
+    match adjust.change {
+        Change::Delta(delta) => {
+            check_amount(delta.saturating_abs())?;
+            Ok(delta)
+        }
+        Change::SetTo {
+            available: wanted,
+            expected,
+        } => {
+            let available = work.account().totals(&adjust.asset).available();
+            check_amount(wanted)?;
+            if available != expected {
+                return Err(Rejection::BalanceMismatch {
+                    asset: adjust.asset.clone(),
+                    expected,
+                    available,
+                });
+            }
+            Ok(wanted.saturating_sub(available))
+        }
+    }
+}
+
+fn add(mut work: Work<'_>, asset: &str, delta: i64) -> Result<Vec<Decided>, Rejection> {
+    work.own.check_balance(asset, delta)?;
+    let lot = work.own.place(Lot {
+        id: 0,
+        asset: asset.to_owned(),
+        amount: delta,
+        funding: Funding::Granted,
+        source: "ADJUSTMENT".to_owned(),
+        priority: 0,
+        expires_at: None,
+        scope: Vec::new(),
+        basis: 0,
+        currency: None,
+        created_at: work.context.now,
+    });
+    check_new_lot(&work, &lot)?;
+    // From here on nothing fails.
+    let adjusted = Adjusted {
+        asset: asset.to_owned(),
+        delta,
+        parts: Vec::new(),
+        lot: Some(lot),
+    };
+    work.push(Party::Own, Payload::Adjusted(adjusted));
+    Ok(work.finish())
+}
+
+/// Takes from all lots, whatever their scope.
+fn take(mut work: Work<'_>, asset: &str, delta: i64) -> Result<Vec<Decided>, Rejection> {
+    let required = delta.saturating_neg();
+    let available = work.account().totals(asset).available();
+    if available < required {
+        return Err(insufficient(
+            work.context.catalog,
+            asset,
+            required,
+            available,
+        ));
+    }
+    let parts = work.account().take_where(asset, required, |_| true);
+    // From here on nothing fails.
+    let adjusted = Adjusted {
+        asset: asset.to_owned(),
+        delta,
+        parts,
+        lot: None,
+    };
+    work.push(Party::Own, Payload::Adjusted(adjusted));
+    Ok(work.finish())
+}

@@ -1,0 +1,33 @@
+//! Bringing a catalog into force.
+
+use super::{Decided, Party, work::Work};
+use crate::{
+    catalog,
+    command::ApplyCatalog,
+    event::{CatalogApplied, Payload},
+    rejection::Rejection,
+};
+
+pub(super) fn apply(mut work: Work<'_>, apply: &ApplyCatalog) -> Result<Vec<Decided>, Rejection> {
+    let parsed = catalog::parse(&apply.text, &apply.overrides).map_err(|problems| {
+        Rejection::InvalidCatalog {
+            problems: problems.to_string(),
+        }
+    })?;
+    if parsed.catalog.book != work.context.book {
+        return Err(Rejection::CatalogForOtherBook {
+            catalog_book: parsed.catalog.book,
+        });
+    }
+    let catalog_version = work.context.catalog_version.saturating_add(1);
+    // From here on nothing fails.
+    work.push(
+        Party::Own,
+        Payload::CatalogApplied(CatalogApplied {
+            catalog_version,
+            text: apply.text.clone(),
+            overrides: parsed.overrides,
+        }),
+    );
+    Ok(work.finish())
+}

@@ -1,0 +1,286 @@
+//! Prices, and charging them at once.
+
+use super::{Decided, Party, prepare, work::Work};
+use crate::{
+    account::{Account, Lot, total},
+    catalog::{Catalog, Operation},
+    command::{AssetAmount, Charge},
+    event::{Credited, Debited, PaidWith, Payload},
+    limits::{AMOUNT_MAX, QUANTITY_MAX},
+    rejection::Rejection,
+};
+
+/// A price that the wallet can pay, and what it would be paid with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Priced {
+    /// The asset.
+    pub asset: String,
+    /// The price of all of it.
+    pub amount: i64,
+    /// What would be taken, in order of consumption; sums to `amount`.
+    pub parts: Vec<Lot>,
+}
+
+/// What is to be priced.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order<'a> {
+    pub(super) operation: Option<&'a str>,
+    pub(super) quantity: i64,
+    pub(super) explicit_price: Option<&'a AssetAmount>,
+    pub(super) max_price: Option<&'a AssetAmount>,
+}
+
+pub(super) fn charge(mut work: Work<'_>, charge: &Charge) -> Result<Vec<Decided>, Rejection> {
+    let order = Order {
+        operation: charge.operation.as_deref(),
+        quantity: charge.quantity,
+        explicit_price: charge.explicit_price.as_ref(),
+        max_price: charge.max_price.as_ref(),
+    };
+    let priced = price_order(work.account(), work.context.catalog, order)?;
+    let grants = operation_grants(&mut work, order.operation, order.quantity);
+    for grant in &grants {
+        work.own.check_balance(&grant.lot.asset, grant.lot.amount)?;
+    }
+    if grants.iter().any(|grant| grant.is_new) {
+        work.own.check_room(grants.len())?;
+    }
+    // From here on nothing fails.
+    work.push(
+        Party::Own,
+        Payload::Debited(Debited {
+            operation: charge.operation.clone(),
+            quantity: charge.quantity,
+            asset: priced.asset,
+            amount: priced.amount,
+            paid_with: PaidWith::of(&priced.parts),
+            parts: priced.parts,
+        }),
+    );
+    push_grants(&mut work, grants);
+    Ok(work.finish())
+}
+
+/// Finds the first alternative that the wallet can pay. The account has to be
+/// as [`at_present`](super::at_present) gives it.
+///
+/// # Errors
+/// What [`Charge`] is refused with: an unknown operation or asset, a quantity
+/// or amount above its bound, a price above `max_price`, or a lack of funds,
+/// said of the last alternative.
+pub fn price(
+    account: &Account,
+    catalog: &Catalog,
+    operation: Option<&str>,
+    quantity: i64,
+    explicit_price: Option<&AssetAmount>,
+) -> Result<Priced, Rejection> {
+    price_order(
+        account,
+        catalog,
+        Order {
+            operation,
+            quantity,
+            explicit_price,
+            max_price: None,
+        },
+    )
+}
+
+pub(super) fn price_order(
+    account: &Account,
+    catalog: &Catalog,
+    order: Order<'_>,
+) -> Result<Priced, Rejection> {
+    let alternatives = alternatives(
+        catalog,
+        order.operation,
+        order.quantity,
+        order.explicit_price,
+    )?;
+    let mut last = None;
+    for (index, alternative) in alternatives.iter().enumerate() {
+        let available = account.available_for(&alternative.asset, order.operation);
+        if available >= alternative.amount {
+            check_max_price(&alternatives, index, order.max_price)?;
+            let parts = account.take(&alternative.asset, order.operation, alternative.amount);
+            debug_assert_eq!(
+                total(&parts),
+                alternative.amount,
+                "what is available can be taken"
+            );
+            return Ok(Priced {
+                asset: alternative.asset.clone(),
+                amount: alternative.amount,
+                parts,
+            });
+        }
+        last = Some((alternative, available));
+    }
+    let Some((alternative, available)) = last else {
+        let operation = order.operation.unwrap_or_default().to_owned();
+        return Err(Rejection::UnknownOperation { operation });
+    };
+    Err(insufficient(
+        catalog,
+        &alternative.asset,
+        alternative.amount,
+        available,
+    ))
+}
+
+/// What the operation costs, each alternative for all of the quantity, in the
+/// order in which they are tried.
+///
+/// # Errors
+/// An unknown operation or asset, or a quantity or amount above its bound.
+pub fn alternatives(
+    catalog: &Catalog,
+    operation: Option<&str>,
+    quantity: i64,
+    explicit_price: Option<&AssetAmount>,
+) -> Result<Vec<AssetAmount>, Rejection> {
+    let known = operation
+        .map(|name| find_operation(catalog, name))
+        .transpose()?;
+    let maximum = known.map_or(QUANTITY_MAX, |operation| operation.quantity_max);
+    if quantity > maximum {
+        return Err(Rejection::QuantityTooLarge { quantity, maximum });
+    }
+    if let Some(price) = explicit_price {
+        check_asset(catalog, &price.asset)?;
+        check_amount(price.amount)?;
+        return Ok(vec![price.clone()]);
+    }
+    let prices = known.map_or(&[][..], |operation| &operation.prices);
+    prices
+        .iter()
+        .map(|price| {
+            let amount = price.amount.saturating_mul(quantity);
+            check_amount(amount)?;
+            Ok(AssetAmount {
+                asset: price.asset.clone(),
+                amount,
+            })
+        })
+        .collect()
+}
+
+/// The user's protection: the alternative that would be taken must not come
+/// later in the catalog than the one shown, nor cost more of the same asset.
+fn check_max_price(
+    alternatives: &[AssetAmount],
+    chosen: usize,
+    max_price: Option<&AssetAmount>,
+) -> Result<(), Rejection> {
+    let (Some(max), Some(price)) = (max_price, alternatives.get(chosen)) else {
+        return Ok(());
+    };
+    let shown = alternatives
+        .iter()
+        .position(|alternative| alternative.asset == max.asset);
+    let acceptable = match shown {
+        Some(shown) if chosen < shown => true,
+        Some(shown) => chosen == shown && price.amount <= max.amount,
+        None => false,
+    };
+    if acceptable {
+        return Ok(());
+    }
+    Err(Rejection::PriceChanged {
+        asset: price.asset.clone(),
+        amount: price.amount,
+        max_asset: max.asset.clone(),
+        max_amount: max.amount,
+    })
+}
+
+pub(super) fn insufficient(
+    catalog: &Catalog,
+    asset: &str,
+    required: i64,
+    available: i64,
+) -> Rejection {
+    let shortfall = required.saturating_sub(available);
+    Rejection::InsufficientFunds {
+        asset: asset.to_owned(),
+        required,
+        available,
+        shortfall,
+        top_up: catalog
+            .top_ups
+            .get(asset)
+            .and_then(|top_up| top_up.suggestion(shortfall)),
+    }
+}
+
+pub(super) fn check_asset(catalog: &Catalog, asset: &str) -> Result<(), Rejection> {
+    if catalog.assets.contains_key(asset) {
+        return Ok(());
+    }
+    Err(Rejection::UnknownAsset {
+        asset: asset.to_owned(),
+    })
+}
+
+pub(super) fn check_amount(amount: i64) -> Result<(), Rejection> {
+    if amount > AMOUNT_MAX {
+        return Err(Rejection::AmountTooLarge {
+            amount,
+            maximum: AMOUNT_MAX,
+        });
+    }
+    Ok(())
+}
+
+fn find_operation<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Operation, Rejection> {
+    catalog
+        .operations
+        .get(name)
+        .ok_or_else(|| Rejection::UnknownOperation {
+            operation: name.to_owned(),
+        })
+}
+
+/// A lot that an operation gives.
+pub(super) struct OperationGrant {
+    lot: Lot,
+    /// It does not enlarge a lot that is there.
+    is_new: bool,
+}
+
+/// What the operation itself gives.
+pub(super) fn operation_grants(
+    work: &mut Work<'_>,
+    operation: Option<&str>,
+    quantity: i64,
+) -> Vec<OperationGrant> {
+    let context = work.context;
+    let found = operation.and_then(|name| context.catalog.operations.get(name));
+    let grants = found.map_or(&[][..], |operation| &operation.grants);
+    grants
+        .iter()
+        .map(|grant| {
+            let amount = grant.amount.saturating_mul(quantity);
+            let lot = work
+                .own
+                .place(prepare::granted_lot(grant, amount, context.now));
+            let is_new = work
+                .account()
+                .lots
+                .iter()
+                .all(|existing| existing.id != lot.id);
+            OperationGrant { lot, is_new }
+        })
+        .collect()
+}
+
+pub(super) fn push_grants(work: &mut Work<'_>, grants: Vec<OperationGrant>) {
+    for grant in grants {
+        let credited = Credited {
+            lot: grant.lot,
+            payment: None,
+        };
+        work.push(Party::Own, Payload::Credited(credited));
+    }
+}

@@ -1,0 +1,51 @@
+//! Refunds of charges, to the lots they came from.
+
+use super::{Decided, Party, returns::Returns, work::Work};
+use crate::{
+    account::{take_from_end, total},
+    command::Refund,
+    event::{Payload, Refunded},
+    record::{Record, Subject},
+    rejection::Rejection,
+};
+
+pub(super) fn refund(
+    mut work: Work<'_>,
+    refund: &Refund,
+    record: Option<&Record>,
+) -> Result<Vec<Decided>, Rejection> {
+    let charge = match record {
+        Some(Record {
+            account,
+            subject: Subject::Charge(charge),
+        }) if *account == work.request.account => charge,
+        _ => return Err(Rejection::ChargeNotFound),
+    };
+    let refundable = total(&charge.parts);
+    let amount = refund.amount.unwrap_or(refundable);
+    if amount > refundable || refundable == 0 {
+        return Err(Rejection::RefundExceedsCharge {
+            charge: charge.position,
+            asset: charge.asset.clone(),
+            amount,
+            refundable,
+        });
+    }
+    let mut left = charge.parts.clone();
+    let taken = take_from_end(&mut left, amount);
+    let mut returns = Returns::new(work.account(), work.context);
+    let parts = returns.all(taken);
+    // From here on nothing fails.
+    let refunded = Refunded {
+        charge: charge.position,
+        operation: charge.operation.clone(),
+        asset: charge.asset.clone(),
+        amount,
+        refundable: total(&left),
+        parts,
+        graced: returns.graced(),
+        uncounted: charge.counted && charge.operation.is_some() && left.is_empty(),
+    };
+    work.push(Party::Own, Payload::Refunded(refunded));
+    Ok(work.finish())
+}

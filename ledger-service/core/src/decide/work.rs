@@ -1,0 +1,194 @@
+//! A decision in the making: the accounts as the events so far left them, and
+//! those events.
+
+use std::borrow::Cow;
+
+use super::{Accounts, Context, Decided, Party, prepare};
+use crate::{
+    account::{Account, Funding, Lot},
+    command::Request,
+    event::{Annotations, Event, FORMAT, Payload},
+    limits::{
+        AMOUNT_MAX, BALANCE_MAX, PARTS_BEFORE_PURCHASED_MERGE, PARTS_MAX, STATE_BYTES_FOR_NEW_PARTS,
+    },
+    rejection::Rejection,
+};
+
+/// One account in a decision. It is copied only if events of time or first use
+/// have to be applied before the command can be looked at.
+pub(super) struct Side<'a> {
+    pub(super) account: Cow<'a, Account>,
+    /// The ids of lots that are given out so far.
+    lots_created: u64,
+}
+
+impl<'a> Side<'a> {
+    fn new(account: &'a Account) -> Self {
+        Self {
+            account: Cow::Borrowed(account),
+            lots_created: account.lots_created,
+        }
+    }
+
+    /// The lot that `new` becomes: an equal one that it enlarges, or one of
+    /// its own.
+    pub(super) fn place(&mut self, mut new: Lot) -> Lot {
+        let may_merge =
+            new.funding == Funding::Granted || self.account.parts() >= PARTS_BEFORE_PURCHASED_MERGE;
+        let equal = self
+            .account
+            .lots
+            .iter()
+            .find(|lot| may_merge && lot.merges_with(&new));
+        if let Some(lot) = equal {
+            new.id = lot.id;
+        } else {
+            self.lots_created = self.lots_created.saturating_add(1);
+            new.id = self.lots_created;
+        }
+        new
+    }
+
+    /// Whether `amount` more of `asset` stays within the bounds of a balance.
+    pub(super) fn check_balance(&self, asset: &str, amount: i64) -> Result<(), Rejection> {
+        if amount > AMOUNT_MAX {
+            return Err(Rejection::AmountTooLarge {
+                amount,
+                maximum: AMOUNT_MAX,
+            });
+        }
+        let balance = self.account.totals(asset).balance;
+        if balance.saturating_add(amount) > BALANCE_MAX {
+            return Err(Rejection::BalanceTooLarge {
+                asset: asset.to_owned(),
+                maximum: BALANCE_MAX,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether `parts` more parts of lots stay within the bounds of a state.
+    pub(super) fn check_room(&self, parts: usize) -> Result<(), Rejection> {
+        let wanted = self.account.parts().saturating_add(parts);
+        // The size is worth a look only when it can matter.
+        let crowded = wanted > PARTS_BEFORE_PURCHASED_MERGE / 2
+            && self.account.size_bytes() > STATE_BYTES_FOR_NEW_PARTS;
+        if wanted > PARTS_MAX || crowded {
+            return Err(Rejection::WalletFull {
+                parts: self.account.parts(),
+                maximum: PARTS_MAX,
+            });
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Work<'a> {
+    pub(super) own: Side<'a>,
+    pub(super) other: Option<Side<'a>>,
+    pub(super) request: &'a Request,
+    pub(super) context: &'a Context<'a>,
+    before: &'a Account,
+    events: Vec<Decided>,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        accounts: Accounts<'a>,
+        request: &'a Request,
+        context: &'a Context<'a>,
+    ) -> Self {
+        Self {
+            own: Side::new(accounts.own),
+            other: accounts.other.map(Side::new),
+            request,
+            context,
+            before: accounts.own,
+            events: Vec::new(),
+        }
+    }
+
+    /// The account that the request names, as it stands.
+    pub(super) fn account(&self) -> &Account {
+        &self.own.account
+    }
+
+    /// The account that the request names, as it was before time was looked at.
+    pub(super) const fn before(&self) -> &'a Account {
+        self.before
+    }
+
+    /// Adds an event, without applying it: nothing more is asked of the state.
+    pub(super) fn push(&mut self, party: Party, payload: Payload) {
+        self.events.push(Decided { party, payload });
+    }
+
+    /// Adds an event that time or first use asks for, and applies it.
+    pub(super) fn prepare(&mut self, party: Party, payload: Payload) {
+        let event = self.envelope(party, payload);
+        let side = match party {
+            Party::Own => &mut self.own,
+            Party::Other => match &mut self.other {
+                Some(side) => side,
+                None => return,
+            },
+        };
+        prepare::apply(side.account.to_mut(), &event);
+        side.lots_created = side.lots_created.max(side.account.lots_created);
+        self.events.push(Decided {
+            party,
+            payload: event.payload,
+        });
+    }
+
+    /// The position that the next event of the decision will get.
+    pub(super) fn next_position(&self) -> u64 {
+        let made = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
+        self.context.next_position.saturating_add(made)
+    }
+
+    pub(super) fn finish(self) -> Vec<Decided> {
+        self.events
+    }
+
+    fn envelope(&self, party: Party, payload: Payload) -> Event {
+        let account = match (party, &self.other) {
+            (Party::Other, Some(side)) => &side.account,
+            _ => &self.own.account,
+        };
+        bare_event(
+            account,
+            self.context,
+            &self.request.origin,
+            self.next_position(),
+            payload,
+        )
+    }
+}
+
+/// An envelope that is good enough to apply a payload; the engine makes the
+/// real one.
+pub(super) fn bare_event(
+    account: &Account,
+    context: &Context<'_>,
+    origin: &str,
+    position: u64,
+    payload: Payload,
+) -> Event {
+    Event {
+        format: FORMAT,
+        book: String::new(),
+        position,
+        account: String::new(),
+        version: account.version.saturating_add(1),
+        previous_position: account.position,
+        origin: origin.to_owned(),
+        request_id: None,
+        annotations: Annotations::default(),
+        recorded_at: context.now,
+        catalog_version: context.catalog_version,
+        request: None,
+        balances: Vec::new(),
+        payload,
+    }
+}

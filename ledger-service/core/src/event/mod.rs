@@ -1,0 +1,189 @@
+//! Events: the file format of the ledger.
+//!
+//! An event is stored as CBOR (RFC 8949): maps with the small integer keys
+//! below, absent where a value is. Keys and variants are never reused or
+//! renumbered; `tests/golden` holds bytes of every kind that must stay
+//! readable.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode, bytes::ByteVec};
+
+mod payload;
+
+pub use payload::{
+    Adjusted, CatalogApplied, Credited, Debited, EventKind, HoldCaptured, HoldEnded, HoldExtended,
+    HoldPlaced, LotExpired, Payload, PaymentSucceeded, ProviderId, Refunded, TransferReceived,
+    TransferSent,
+};
+
+use crate::{
+    account::{AssetTotals, Funding, Lot},
+    primitives::{RequestId, Timestamp},
+};
+
+/// The format of the events that this version writes.
+pub const FORMAT: u8 = 1;
+
+/// The reserved account of facts about the book itself.
+pub const HOUSE: &str = "@house";
+
+/// An immutable fact about one account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Event {
+    /// The format of this envelope.
+    #[n(0)]
+    pub format: u8,
+    /// The book.
+    #[n(1)]
+    pub book: String,
+    /// The place in the book's log, from 1.
+    #[n(2)]
+    pub position: u64,
+    /// The account's id within the book.
+    #[n(3)]
+    pub account: String,
+    /// The place among the account's own events, from 1.
+    #[n(4)]
+    pub version: u64,
+    /// The position of the account's event before this one; 0 for the first.
+    #[n(5)]
+    pub previous_position: u64,
+    /// The bot or service that it came from.
+    #[n(6)]
+    pub origin: String,
+    /// The request that wrote it; absent if time alone did.
+    #[n(7)]
+    pub request_id: Option<RequestId>,
+    /// What the caller said about the request.
+    #[n(8)]
+    pub annotations: Annotations,
+    /// When it was written, by the database's clock.
+    #[n(9)]
+    pub recorded_at: Timestamp,
+    /// The version of the catalog that it was decided under; 0 before the
+    /// first.
+    #[n(10)]
+    pub catalog_version: u64,
+    /// The canonical request, encoded, on the first event of a request.
+    #[n(11)]
+    pub request: Option<ByteVec>,
+    /// The account's balances after the event.
+    #[n(12)]
+    pub balances: Vec<Balance>,
+    /// What happened.
+    #[n(13)]
+    pub payload: Payload,
+}
+
+/// What a caller said about a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Annotations {
+    /// The caller's own id of the thing.
+    #[n(0)]
+    pub external_id: Option<String>,
+    /// Keys are in the catalog's list.
+    #[n(1)]
+    #[cbor(default, skip_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// When it happened, as the caller says.
+    #[n(2)]
+    pub occurred_at: Option<Timestamp>,
+    /// The person who acted.
+    #[n(3)]
+    pub person: Option<String>,
+    /// Why.
+    #[n(4)]
+    pub reason: Option<Reason>,
+}
+
+/// Why a person acted.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Reason {
+    /// A stable code in UPPER_SNAKE.
+    #[n(0)]
+    pub code: String,
+    /// Free text for staff.
+    #[n(1)]
+    pub text: Option<String>,
+}
+
+/// The balance of one asset.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Balance {
+    /// The asset.
+    #[n(0)]
+    pub asset: String,
+    /// Everything the account owns.
+    #[n(1)]
+    pub balance: i64,
+    /// The part of it that holds have reserved.
+    #[n(2)]
+    pub held: i64,
+}
+
+impl Balance {
+    /// The balance that the sums of an asset say.
+    #[must_use]
+    pub fn new(asset: &str, totals: &AssetTotals) -> Self {
+        Self {
+            asset: asset.to_owned(),
+            balance: totals.balance,
+            held: totals.held,
+        }
+    }
+}
+
+/// What a charge was paid with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum PaidWith {
+    /// Given lots only.
+    #[n(0)]
+    Granted,
+    /// Bought lots only.
+    #[n(1)]
+    Purchased,
+    /// Both.
+    #[n(2)]
+    Mixed,
+    /// Nothing: the price was 0.
+    #[n(3)]
+    Nothing,
+}
+
+impl PaidWith {
+    /// What these parts say.
+    #[must_use]
+    pub fn of(parts: &[Lot]) -> Self {
+        let any = |funding| parts.iter().any(|part| part.funding == funding);
+        match (any(Funding::Granted), any(Funding::Purchased)) {
+            (true, true) => Self::Mixed,
+            (true, false) => Self::Granted,
+            (false, true) => Self::Purchased,
+            (false, false) => Self::Nothing,
+        }
+    }
+}
+
+impl Event {
+    /// Decodes a stored body.
+    ///
+    /// # Errors
+    /// The bytes are no event of a format and kind that this version knows.
+    pub fn decode(body: &[u8]) -> Result<Self, minicbor::decode::Error> {
+        let mut decoder = minicbor::Decoder::new(body);
+        let event: Self = decoder.decode()?;
+        if decoder.position() != body.len() {
+            return Err(minicbor::decode::Error::message("bytes after the event"));
+        }
+        if event.format != FORMAT {
+            return Err(minicbor::decode::Error::message("unknown event format"));
+        }
+        Ok(event)
+    }
+}

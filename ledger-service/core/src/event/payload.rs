@@ -1,0 +1,479 @@
+//! What events say: their payloads.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use super::PaidWith;
+use crate::{
+    account::Lot,
+    catalog::OverrunPolicy,
+    primitives::{Money, Timestamp},
+};
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Payload {
+    /// The account was opened.
+    #[n(1)]
+    AccountOpened,
+    /// The account was closed.
+    #[n(2)]
+    AccountClosed,
+    /// A lot was credited.
+    #[n(3)]
+    Credited(#[n(0)] Credited),
+    /// An operation was charged.
+    #[n(4)]
+    Debited(#[n(0)] Debited),
+    /// A charge was refunded.
+    #[n(5)]
+    Refunded(#[n(0)] Refunded),
+    /// Lots were reserved.
+    #[n(6)]
+    HoldPlaced(#[n(0)] HoldPlaced),
+    /// A hold got more time.
+    #[n(7)]
+    HoldExtended(#[n(0)] HoldExtended),
+    /// A hold was charged.
+    #[n(8)]
+    HoldCaptured(#[n(0)] HoldCaptured),
+    /// A hold was given up.
+    #[n(9)]
+    HoldReleased(#[n(0)] HoldEnded),
+    /// A hold ended by time.
+    #[n(10)]
+    HoldExpired(#[n(0)] HoldEnded),
+    /// What was left of a lot ended by time.
+    #[n(11)]
+    LotExpired(#[n(0)] LotExpired),
+    /// A person corrected a balance.
+    #[n(12)]
+    Adjusted(#[n(0)] Adjusted),
+    /// Lots went to another account.
+    #[n(13)]
+    TransferSent(#[n(0)] TransferSent),
+    /// Lots came from another account.
+    #[n(14)]
+    TransferReceived(#[n(0)] TransferReceived),
+    /// The account was blocked.
+    #[n(15)]
+    AccountBlocked,
+    /// The account was unblocked.
+    #[n(16)]
+    AccountUnblocked,
+    /// A payment succeeded at its provider.
+    #[n(17)]
+    PaymentSucceeded(#[n(0)] PaymentSucceeded),
+    /// A catalog came into force.
+    #[n(18)]
+    CatalogApplied(#[n(0)] CatalogApplied),
+}
+
+/// A lot was credited, or an equal one enlarged.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Credited {
+    /// What was added, with the id of the lot that it is or enlarges.
+    #[n(0)]
+    pub lot: Lot,
+    /// The position of the payment that bought it.
+    #[n(1)]
+    pub payment: Option<u64>,
+}
+
+/// An operation was charged.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Debited {
+    /// The operation; absent for an explicit price without one.
+    #[n(0)]
+    pub operation: Option<String>,
+    /// How many of it.
+    #[n(1)]
+    pub quantity: i64,
+    /// The asset.
+    #[n(2)]
+    pub asset: String,
+    /// The price of all of it.
+    #[n(3)]
+    pub amount: i64,
+    /// What it was paid with.
+    #[n(4)]
+    pub paid_with: PaidWith,
+    /// What was taken, in order of consumption; sums to `amount`.
+    #[n(5)]
+    pub parts: Vec<Lot>,
+}
+
+/// A charge or a capture was refunded, in part or whole.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Refunded {
+    /// The position of the Debited or HoldCaptured event.
+    #[n(0)]
+    pub charge: u64,
+    /// The operation of the charge.
+    #[n(1)]
+    pub operation: Option<String>,
+    /// The asset.
+    #[n(2)]
+    pub asset: String,
+    /// What came back.
+    #[n(3)]
+    pub amount: i64,
+    /// What is left to refund.
+    #[n(4)]
+    pub refundable: i64,
+    /// Where it went back to, the last taken first; sums to `amount`. A lot
+    /// that had expired carries its new expiry.
+    #[n(5)]
+    pub parts: Vec<Lot>,
+    /// The lots in `parts` that got the refund grace.
+    #[n(6)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub graced: Vec<u64>,
+    /// The operation counts as not done: its charge is refunded whole.
+    #[n(7)]
+    pub uncounted: bool,
+}
+
+/// Lots were reserved for a running operation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct HoldPlaced {
+    /// The operation; absent for an explicit price without one.
+    #[n(0)]
+    pub operation: Option<String>,
+    /// How many of it.
+    #[n(1)]
+    pub quantity: i64,
+    /// The asset.
+    #[n(2)]
+    pub asset: String,
+    /// The price, reserved in full.
+    #[n(3)]
+    pub amount: i64,
+    /// What was reserved, in order of consumption; sums to `amount`.
+    #[n(4)]
+    pub parts: Vec<Lot>,
+    /// What a capture above the price does.
+    #[n(5)]
+    pub overrun: OverrunPolicy,
+    /// When it ends by itself.
+    #[n(6)]
+    pub expires_at: Timestamp,
+}
+
+/// A hold got more time.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct HoldExtended {
+    /// The position of the HoldPlaced event.
+    #[n(0)]
+    pub hold: u64,
+    /// The new end.
+    #[n(1)]
+    pub expires_at: Timestamp,
+}
+
+/// A hold was charged, in part or whole.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct HoldCaptured {
+    /// The position of the HoldPlaced event.
+    #[n(0)]
+    pub hold: u64,
+    /// The operation of the hold.
+    #[n(1)]
+    pub operation: Option<String>,
+    /// The asset.
+    #[n(2)]
+    pub asset: String,
+    /// What was taken in all.
+    #[n(3)]
+    pub amount: i64,
+    /// What it was paid with.
+    #[n(4)]
+    pub paid_with: PaidWith,
+    /// What was taken of the hold.
+    #[n(5)]
+    pub held_parts: Vec<Lot>,
+    /// What was taken of free lots: above the hold, or after its expiry.
+    #[n(6)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub free_parts: Vec<Lot>,
+    /// What went back to the wallet, because this capture was final.
+    #[n(7)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub released: Vec<Lot>,
+    /// The lots in `released` that got the refund grace.
+    #[n(8)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub graced: Vec<u64>,
+    /// What was asked for and could not be covered.
+    #[n(9)]
+    pub uncovered: i64,
+    /// Nothing more can be captured.
+    #[n(10)]
+    pub is_final: bool,
+    /// The hold had expired before.
+    #[n(11)]
+    pub late: bool,
+    /// The operation counts as done by this capture.
+    #[n(12)]
+    pub counted: bool,
+}
+
+/// A hold was given up, or ended by time.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct HoldEnded {
+    /// The position of the HoldPlaced event.
+    #[n(0)]
+    pub hold: u64,
+    /// The asset.
+    #[n(1)]
+    pub asset: String,
+    /// What went back to the wallet.
+    #[n(2)]
+    pub amount: i64,
+    /// Where it went back to; sums to `amount`.
+    #[n(3)]
+    pub parts: Vec<Lot>,
+    /// The lots in `parts` that got the refund grace.
+    #[n(4)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub graced: Vec<u64>,
+}
+
+/// What was left of a lot ended by time.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct LotExpired {
+    /// What was lost.
+    #[n(0)]
+    pub lot: Lot,
+}
+
+/// A person corrected a balance.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Adjusted {
+    /// The asset.
+    #[n(0)]
+    pub asset: String,
+    /// The change.
+    #[n(1)]
+    pub delta: i64,
+    /// What was taken, if `delta` is negative.
+    #[n(2)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub parts: Vec<Lot>,
+    /// What was added, if `delta` is positive.
+    #[n(3)]
+    pub lot: Option<Lot>,
+}
+
+/// Lots went to another account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct TransferSent {
+    /// The other account's id.
+    #[n(0)]
+    pub destination: String,
+    /// The asset.
+    #[n(1)]
+    pub asset: String,
+    /// What was sent.
+    #[n(2)]
+    pub amount: i64,
+    /// What it was taken from; sums to `amount`.
+    #[n(3)]
+    pub parts: Vec<Lot>,
+}
+
+/// Lots came from another account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct TransferReceived {
+    /// The other account's id.
+    #[n(0)]
+    pub source: String,
+    /// The position of the TransferSent event.
+    #[n(1)]
+    pub transfer: u64,
+    /// The asset.
+    #[n(2)]
+    pub asset: String,
+    /// What was received.
+    #[n(3)]
+    pub amount: i64,
+    /// What was added, with this account's ids of lots; sums to `amount`.
+    #[n(4)]
+    pub parts: Vec<Lot>,
+}
+
+/// A payment succeeded at its provider.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct PaymentSucceeded {
+    /// The provider.
+    #[n(0)]
+    pub provider: String,
+    /// The shop or bot that its ids belong to.
+    #[n(1)]
+    pub merchant_account: String,
+    /// Every id that it gave.
+    #[n(2)]
+    pub provider_ids: Vec<ProviderId>,
+    /// What was paid.
+    #[n(3)]
+    pub amount: Money,
+    /// What the merchant gets after the fee, if known.
+    #[n(4)]
+    pub income: Option<Money>,
+    /// A payment of the provider's test mode.
+    #[n(5)]
+    pub test: bool,
+}
+
+/// An id that a provider gave.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(map)]
+pub struct ProviderId {
+    /// What it names, e.g. `payment`.
+    #[n(0)]
+    pub kind: String,
+    /// The id.
+    #[n(1)]
+    pub id: String,
+}
+
+/// A catalog came into force.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct CatalogApplied {
+    /// Its number within the book, from 1.
+    #[n(0)]
+    pub catalog_version: u64,
+    /// Its whole text.
+    #[n(1)]
+    pub text: String,
+    /// The values that the environment replaced.
+    #[n(2)]
+    pub overrides: BTreeMap<String, String>,
+}
+
+impl Payload {
+    /// The position of the event that this one refers to: the hold, the
+    /// charge, the payment or the transfer.
+    #[must_use]
+    pub const fn refers_to(&self) -> Option<u64> {
+        match self {
+            Self::Credited(credited) => credited.payment,
+            Self::Refunded(refunded) => Some(refunded.charge),
+            Self::HoldExtended(extended) => Some(extended.hold),
+            Self::HoldCaptured(captured) => Some(captured.hold),
+            Self::HoldReleased(ended) | Self::HoldExpired(ended) => Some(ended.hold),
+            Self::TransferReceived(received) => Some(received.transfer),
+            _ => None,
+        }
+    }
+
+    /// The number of its kind: what the encoding and the copies in the
+    /// database use.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::AccountOpened => EventKind::AccountOpened,
+            Self::AccountClosed => EventKind::AccountClosed,
+            Self::Credited(_) => EventKind::Credited,
+            Self::Debited(_) => EventKind::Debited,
+            Self::Refunded(_) => EventKind::Refunded,
+            Self::HoldPlaced(_) => EventKind::HoldPlaced,
+            Self::HoldExtended(_) => EventKind::HoldExtended,
+            Self::HoldCaptured(_) => EventKind::HoldCaptured,
+            Self::HoldReleased(_) => EventKind::HoldReleased,
+            Self::HoldExpired(_) => EventKind::HoldExpired,
+            Self::LotExpired(_) => EventKind::LotExpired,
+            Self::Adjusted(_) => EventKind::Adjusted,
+            Self::TransferSent(_) => EventKind::TransferSent,
+            Self::TransferReceived(_) => EventKind::TransferReceived,
+            Self::AccountBlocked => EventKind::AccountBlocked,
+            Self::AccountUnblocked => EventKind::AccountUnblocked,
+            Self::PaymentSucceeded(_) => EventKind::PaymentSucceeded,
+            Self::CatalogApplied(_) => EventKind::CatalogApplied,
+        }
+    }
+
+    /// The operation that it is about.
+    #[must_use]
+    pub fn operation(&self) -> Option<&str> {
+        match self {
+            Self::Debited(debited) => debited.operation.as_deref(),
+            Self::Refunded(refunded) => refunded.operation.as_deref(),
+            Self::HoldPlaced(placed) => placed.operation.as_deref(),
+            Self::HoldCaptured(captured) => captured.operation.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// By how much it changes the count of operations paid for.
+    #[must_use]
+    pub const fn operations_delta(&self) -> i64 {
+        match self {
+            Self::Debited(debited) if debited.operation.is_some() => 1,
+            Self::HoldCaptured(captured) if captured.counted => 1,
+            Self::Refunded(refunded) if refunded.uncounted => -1,
+            _ => 0,
+        }
+    }
+
+    /// Every part of a lot that it moves.
+    pub fn parts(&self) -> impl Iterator<Item = &Lot> {
+        let (first, second, third): (&[Lot], &[Lot], &[Lot]) = match self {
+            Self::Credited(credited) => (std::slice::from_ref(&credited.lot), &[], &[]),
+            Self::Debited(debited) => (&debited.parts, &[], &[]),
+            Self::Refunded(refunded) => (&refunded.parts, &[], &[]),
+            Self::HoldPlaced(placed) => (&placed.parts, &[], &[]),
+            Self::HoldCaptured(captured) => (
+                &captured.held_parts,
+                &captured.free_parts,
+                &captured.released,
+            ),
+            Self::HoldReleased(ended) | Self::HoldExpired(ended) => (&ended.parts, &[], &[]),
+            Self::LotExpired(expired) => (std::slice::from_ref(&expired.lot), &[], &[]),
+            Self::Adjusted(adjusted) => (&adjusted.parts, adjusted.lot.as_slice(), &[]),
+            Self::TransferSent(sent) => (&sent.parts, &[], &[]),
+            Self::TransferReceived(received) => (&received.parts, &[], &[]),
+            _ => (&[], &[], &[]),
+        };
+        first.iter().chain(second).chain(third)
+    }
+}
+
+/// The kinds of events, numbered as in their encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each is the payload of the same name")]
+pub enum EventKind {
+    AccountOpened = 1,
+    AccountClosed = 2,
+    Credited = 3,
+    Debited = 4,
+    Refunded = 5,
+    HoldPlaced = 6,
+    HoldExtended = 7,
+    HoldCaptured = 8,
+    HoldReleased = 9,
+    HoldExpired = 10,
+    LotExpired = 11,
+    Adjusted = 12,
+    TransferSent = 13,
+    TransferReceived = 14,
+    AccountBlocked = 15,
+    AccountUnblocked = 16,
+    PaymentSucceeded = 17,
+    CatalogApplied = 18,
+}

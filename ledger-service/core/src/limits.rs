@@ -1,0 +1,39 @@
+//! Every bound of the core, in one place.
+
+/// The largest amount that one command may name, in minor units: 10^15 is ten
+/// trillion roubles in kopecks, and a thousand of them still fit in an `i64`.
+pub const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
+
+/// The largest balance of one asset, in minor units: far below `i64::MAX`
+/// (9.2 × 10^18), so that a sum of two balances cannot overflow.
+pub const BALANCE_MAX: i64 = 1_000_000_000_000_000_000;
+
+/// How many parts of lots, free or held, an account may have.
+pub const PARTS_MAX: usize = 256;
+
+/// From this many parts on, equal purchased lots are merged too. Below it each
+/// keeps to itself, so that a refund of a payment finds what that payment
+/// bought.
+pub const PARTS_BEFORE_PURCHASED_MERGE: usize = 128;
+
+/// The largest encoded state of an account.
+pub const STATE_BYTES_MAX: usize = 16 * 1024;
+
+/// Up to this estimate of the encoded state, credits and holds are taken; the
+/// rest of [`STATE_BYTES_MAX`] is kept for what must not be refused: captures,
+/// refunds, payments.
+pub const STATE_BYTES_FOR_NEW_PARTS: usize = 15 * 1024;
+
+/// How many lots an account remembers to have got the refund grace.
+pub const GRACED_LOTS_MAX: usize = 64;
+
+/// How long a hold may last: 30 days, in microseconds.
+pub const HOLD_DURATION_US_MAX: i64 = 30 * 24 * 3600 * 1_000_000;
+
+/// How long a hold lasts if neither the request nor the catalog says: 15 min,
+/// in microseconds.
+pub const HOLD_DURATION_US_DEFAULT: i64 = 15 * 60 * 1_000_000;
+
+/// How many operations one charge may order when the catalog has no price for
+/// it (an explicit price).
+pub const QUANTITY_MAX: i64 = 1_000_000;

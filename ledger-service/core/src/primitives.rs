@@ -1,0 +1,105 @@
+//! Small values that everything else is made of.
+
+use std::fmt;
+
+use minicbor::{Decode, Encode};
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Timestamp(#[n(0)] pub i64);
+
+impl Timestamp {
+    /// The moment `us` microseconds later, or the last one there is.
+    #[must_use]
+    pub const fn plus_us(self, us: i64) -> Self {
+        Self(self.0.saturating_add(us))
+    }
+
+    /// Microseconds from `earlier` to this moment; negative if it is later.
+    #[must_use]
+    pub const fn us_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The id of a request: the 16 bytes of an RFC 9562 UUID.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct RequestId(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub [u8; 16],
+);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        uuid::Uuid::from_bytes(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An amount of real money.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Money {
+    /// ISO 4217 code, or `XTR`.
+    #[n(0)]
+    pub currency: String,
+    /// Minor units of the currency.
+    #[n(1)]
+    pub amount: i64,
+}
+
+/// The share of `basis` that `part` of `whole` carries: ⌊basis · part / whole⌋,
+/// and all of it when `part` is the whole, so that repeated taking loses and
+/// makes nothing. `0 < part <= whole` and `basis >= 0`.
+#[must_use]
+pub(crate) fn basis_share(basis: i64, part: i64, whole: i64) -> i64 {
+    if part >= whole {
+        return basis;
+    }
+    let product = i128::from(basis).saturating_mul(i128::from(part));
+    let share = product.checked_div(i128::from(whole)).unwrap_or(0);
+    i64::try_from(share).unwrap_or(basis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::basis_share;
+
+    #[test]
+    fn a_basis_is_divided_without_loss() {
+        // 399 ₽ for 20 credits: 19.95 ₽ each.
+        let (mut basis, mut left) = (39_900, 20);
+        while left > 0 {
+            let share = basis_share(basis, 1, left);
+            assert_eq!(share, 1_995);
+            (basis, left) = (basis - share, left - 1);
+        }
+        assert_eq!(basis, 0);
+    }
+
+    #[test]
+    fn an_indivisible_basis_ends_at_zero() {
+        for pieces in 1..50_i64 {
+            let (mut basis, mut left) = (1_000, pieces);
+            while left > 0 {
+                let share = basis_share(basis, 1, left);
+                assert!(share >= 0);
+                (basis, left) = (basis - share, left - 1);
+            }
+            assert_eq!(basis, 0, "{pieces} pieces");
+        }
+    }
+
+    #[test]
+    fn large_values_do_not_overflow() {
+        assert_eq!(basis_share(i64::MAX, i64::MAX - 1, i64::MAX), i64::MAX - 1);
+    }
+}

@@ -1,0 +1,194 @@
+//! Why a request is refused.
+//!
+//! A rejection is an answer, not a fact: it is not stored, and the same
+//! request may succeed later. `docs/api.md` lists the reasons in the order in
+//! which they are checked.
+
+use thiserror::Error;
+
+use crate::{primitives::Timestamp, record::HoldEnd};
+
+/// Why a request is refused. `Display` is for developers; [`reason`] is stable.
+///
+/// [`reason`]: Rejection::reason
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are named as the metadata that the API gives"
+)]
+pub enum Rejection {
+    #[error("the request expired before it could be decided")]
+    RequestExpired {
+        expire_time: Timestamp,
+        now: Timestamp,
+    },
+    #[error("the account is not opened, and the catalog does not open accounts on first use")]
+    AccountNotFound { account: String },
+    #[error("the account is closed")]
+    AccountClosed { account: String },
+    #[error("the account is blocked: {code}")]
+    AccountBlocked { account: String, code: String },
+    #[error("the account is not blocked")]
+    AccountNotBlocked { account: String },
+    #[error("the account still has {asset} or an open hold")]
+    AccountNotEmpty { account: String, asset: String },
+    #[error("metadata key `{key}` is not in the catalog's metadata_keys")]
+    MetadataKeyNotAllowed { key: String },
+    #[error("the value of metadata key `{key}` looks like personal data ({kind})")]
+    MetadataPersonal { key: String, kind: &'static str },
+    #[error("the catalog has no asset `{asset}`")]
+    UnknownAsset { asset: String },
+    #[error("the catalog has no operation `{operation}`")]
+    UnknownOperation { operation: String },
+    #[error("the catalog has no money asset for currency `{currency}`")]
+    UnknownCurrency { currency: String },
+    #[error("quantity {quantity} is above the operation's maximum of {maximum}")]
+    QuantityTooLarge { quantity: i64, maximum: i64 },
+    #[error("an amount of {amount} is above the maximum of {maximum}")]
+    AmountTooLarge { amount: i64, maximum: i64 },
+    #[error("the lot would have expired already")]
+    LotExpiryPast {
+        expire_time: Timestamp,
+        now: Timestamp,
+    },
+    #[error("the balance of {asset} would pass {maximum}")]
+    BalanceTooLarge { asset: String, maximum: i64 },
+    #[error("the account has too many lots and holds: spend, release or merge some first")]
+    WalletFull { parts: usize, maximum: usize },
+    #[error("the price is now {amount} {asset}, which is not what the user was shown")]
+    PriceChanged {
+        asset: String,
+        amount: i64,
+        max_asset: String,
+        max_amount: i64,
+    },
+    #[error("{required} {asset} are needed and {available} are available")]
+    InsufficientFunds {
+        asset: String,
+        required: i64,
+        available: i64,
+        shortfall: i64,
+        /// What to offer as a top-up, if the asset can be topped up.
+        top_up: Option<i64>,
+    },
+    #[error("there is no such hold in this account")]
+    HoldNotFound,
+    #[error("the hold has ended")]
+    HoldEnded { hold: u64, end: HoldEnd },
+    #[error("the hold would not end later than it does")]
+    HoldNotExtended { hold: u64, expire_time: Timestamp },
+    #[error("a hold may last 30 days at most")]
+    HoldTooLong { maximum_expire_time: Timestamp },
+    #[error("{amount} are to be captured and {held} are held")]
+    CaptureExceedsHold {
+        hold: u64,
+        asset: String,
+        amount: i64,
+        held: i64,
+    },
+    #[error("there is no such charge in this account")]
+    ChargeNotFound,
+    #[error("{amount} are to be refunded and {refundable} are left to refund")]
+    RefundExceedsCharge {
+        charge: u64,
+        asset: String,
+        amount: i64,
+        refundable: i64,
+    },
+    #[error("an account cannot transfer to itself")]
+    TransferToSelf { account: String },
+    #[error("{available} are available, not {expected}")]
+    BalanceMismatch {
+        asset: String,
+        expected: i64,
+        available: i64,
+    },
+    #[error("the catalog is for book `{catalog_book}`")]
+    CatalogForOtherBook { catalog_book: String },
+    #[error("the catalog has errors:\n{problems}")]
+    InvalidCatalog { problems: String },
+    #[error("the request id was used for another request, which differs in `{field}`")]
+    RequestIdReused { field: &'static str, event: u64 },
+    #[error("this payment was recorded before")]
+    PaymentAlreadyRecorded {
+        book: String,
+        event: u64,
+        kind: String,
+        id: String,
+    },
+    #[error("another item of the batch was refused: {reason}")]
+    BatchItemRefused {
+        index: usize,
+        reason: &'static str,
+        message: String,
+    },
+}
+
+/// What kind of answer a rejection is; the edge turns it into a status code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The request cannot be right, whatever the state.
+    InvalidArgument,
+    /// Something it names is not there.
+    NotFound,
+    /// It was done before, differently.
+    AlreadyExists,
+    /// The state does not allow it now.
+    FailedPrecondition,
+    /// Its time has passed.
+    DeadlineExceeded,
+}
+
+impl Rejection {
+    /// The stable reason, for programs.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        self.class().0
+    }
+
+    /// What kind of answer it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.class().1
+    }
+
+    const fn class(&self) -> (&'static str, Kind) {
+        use Kind::{
+            AlreadyExists, DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound,
+        };
+        match self {
+            Self::RequestExpired { .. } => ("REQUEST_EXPIRED", DeadlineExceeded),
+            Self::AccountNotFound { .. } => ("ACCOUNT_NOT_FOUND", NotFound),
+            Self::AccountClosed { .. } => ("ACCOUNT_CLOSED", FailedPrecondition),
+            Self::AccountBlocked { .. } => ("ACCOUNT_BLOCKED", FailedPrecondition),
+            Self::AccountNotBlocked { .. } => ("ACCOUNT_NOT_BLOCKED", FailedPrecondition),
+            Self::AccountNotEmpty { .. } => ("ACCOUNT_NOT_EMPTY", FailedPrecondition),
+            Self::MetadataKeyNotAllowed { .. } => ("METADATA_KEY_NOT_ALLOWED", InvalidArgument),
+            Self::MetadataPersonal { .. } => ("METADATA_PERSONAL", InvalidArgument),
+            Self::UnknownAsset { .. } => ("UNKNOWN_ASSET", NotFound),
+            Self::UnknownOperation { .. } => ("UNKNOWN_OPERATION", NotFound),
+            Self::UnknownCurrency { .. } => ("UNKNOWN_CURRENCY", NotFound),
+            Self::QuantityTooLarge { .. } => ("QUANTITY_TOO_LARGE", InvalidArgument),
+            Self::AmountTooLarge { .. } => ("AMOUNT_TOO_LARGE", InvalidArgument),
+            Self::LotExpiryPast { .. } => ("LOT_EXPIRY_PAST", FailedPrecondition),
+            Self::BalanceTooLarge { .. } => ("BALANCE_TOO_LARGE", FailedPrecondition),
+            Self::WalletFull { .. } => ("WALLET_FULL", FailedPrecondition),
+            Self::PriceChanged { .. } => ("PRICE_CHANGED", FailedPrecondition),
+            Self::InsufficientFunds { .. } => ("INSUFFICIENT_FUNDS", FailedPrecondition),
+            Self::HoldNotFound => ("HOLD_NOT_FOUND", NotFound),
+            Self::HoldEnded { .. } => ("HOLD_ENDED", FailedPrecondition),
+            Self::HoldNotExtended { .. } => ("HOLD_NOT_EXTENDED", FailedPrecondition),
+            Self::HoldTooLong { .. } => ("HOLD_TOO_LONG", InvalidArgument),
+            Self::CaptureExceedsHold { .. } => ("CAPTURE_EXCEEDS_HOLD", FailedPrecondition),
+            Self::ChargeNotFound => ("CHARGE_NOT_FOUND", NotFound),
+            Self::RefundExceedsCharge { .. } => ("REFUND_EXCEEDS_CHARGE", FailedPrecondition),
+            Self::TransferToSelf { .. } => ("TRANSFER_TO_SELF", InvalidArgument),
+            Self::BalanceMismatch { .. } => ("BALANCE_MISMATCH", FailedPrecondition),
+            Self::CatalogForOtherBook { .. } => ("CATALOG_FOR_OTHER_BOOK", InvalidArgument),
+            Self::InvalidCatalog { .. } => ("INVALID_CATALOG", InvalidArgument),
+            Self::RequestIdReused { .. } => ("REQUEST_ID_REUSED", AlreadyExists),
+            Self::PaymentAlreadyRecorded { .. } => ("PAYMENT_ALREADY_RECORDED", AlreadyExists),
+            Self::BatchItemRefused { .. } => ("BATCH_ITEM_REFUSED", FailedPrecondition),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Replays the tables in `scenarios/`: goal and language are told in
+//! `scenarios/README.md`.
+//!
+//! Each scenario is replayed twice: with targets named by their event, and by
+//! the request that wrote it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests stop on what they did not expect"
+)]
+
+mod driver;
+mod language;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use driver::auditor;
+use language::{
+    Scenario,
+    command::TargetBy,
+    parse,
+    replay::{Replay, folder},
+};
+use ledger_core::event::EventKind;
+
+fn files() -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder()).expect("the folder of the scenarios");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// What a replay went through.
+#[derive(Default)]
+struct Seen {
+    scenarios: usize,
+    kinds: BTreeSet<EventKind>,
+    verbs: BTreeSet<String>,
+    differences: String,
+}
+
+fn replay(scenario: &Scenario, target_by: TargetBy, seen: &mut Seen) {
+    let mut replay = Replay::new(&scenario.catalog, target_by);
+    seen.scenarios += 1;
+    for step in &scenario.steps {
+        seen.verbs.insert(step.words.word(0).to_owned());
+        let mut actual = replay.step(&step.words);
+        actual.extend(step.expected.iter().filter_map(|line| replay.state(line)));
+        if actual != step.expected {
+            seen.differences.push_str(&format!(
+                "\n{} (by {target_by:?}), line {}, expected\n  {}\nbut got\n  {}\n",
+                scenario.title,
+                step.line,
+                step.expected.join("\n  "),
+                actual.join("\n  "),
+            ));
+        }
+    }
+    seen.kinds.extend(
+        replay
+            .ledger
+            .events
+            .iter()
+            .map(|event| event.payload.kind()),
+    );
+    auditor::audit_refunds(&replay.ledger.events);
+    replay.ledger.assert_replays();
+}
+
+fn replay_file(path: &Path, seen: &mut Seen) {
+    let text = fs::read_to_string(path).expect("a readable file");
+    for scenario in parse(&text) {
+        for target_by in [TargetBy::Position, TargetBy::Request] {
+            replay(&scenario, target_by, seen);
+        }
+    }
+}
+
+macro_rules! scenarios {
+    ($($file:ident)*) => {
+        $(
+            #[test]
+            fn $file() {
+                let mut seen = Seen::default();
+                let path = folder().join(concat!(stringify!($file), ".txt"));
+                replay_file(&path, &mut seen);
+                assert!(seen.differences.is_empty(), "{}{}", path.display(), seen.differences);
+            }
+        )*
+
+        #[test]
+        fn every_file_has_its_test() {
+            let named: Vec<PathBuf> = [$(stringify!($file)),*]
+                .iter()
+                .map(|name| folder().join(name).with_extension("txt"))
+                .collect();
+            assert_eq!(files(), named);
+        }
+    };
+}
+
+scenarios! {
+    account adjust catalog charge credit expiry expiry_in_time hold payment refund transfer
+}
+
+#[test]
+fn every_command_and_every_kind_of_event_is_told_of() {
+    let mut seen = Seen::default();
+    for path in files() {
+        replay_file(&path, &mut seen);
+    }
+    assert!(seen.scenarios >= 2 * 60, "only {} replays", seen.scenarios);
+    assert_eq!(
+        seen.kinds.len(),
+        driver::KINDS,
+        "a kind of event in no scenario: {:?}",
+        seen.kinds
+    );
+    // 16 commands and `wait`.
+    assert_eq!(
+        seen.verbs.len(),
+        17,
+        "a command in no scenario: {:?}",
+        seen.verbs
+    );
+}

@@ -1,0 +1,156 @@
+//! Checking a catalog file, and bringing catalogs into force at the start.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use ledger_core::{
+    Command, Request, RequestId,
+    catalog::{Parsed, parse},
+    command::ApplyCatalog,
+    event::{Annotations, HOUSE},
+};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use super::{EXIT_USAGE, config::environment};
+use crate::{
+    engine::{Call, CallOptions, Engine, EngineError},
+    store::StoreError,
+};
+
+/// What to do with a catalog.
+#[derive(Debug, Args)]
+pub(super) struct CatalogArgs {
+    #[command(subcommand)]
+    command: CatalogCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CatalogCommand {
+    /// Check a file; the environment's values are applied.
+    Check {
+        /// The catalog (TOML).
+        file: PathBuf,
+    },
+}
+
+/// Why a catalog cannot be brought into force.
+#[derive(Debug, Error)]
+pub(super) enum ApplyError {
+    #[error("{}: cannot be read", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{}:\n{problems}", path.display())]
+    Invalid { path: PathBuf, problems: String },
+    #[error("the book cannot be made")]
+    Store(#[from] StoreError),
+    #[error("the catalog cannot be applied")]
+    Engine(#[from] EngineError),
+    #[error("the catalog is refused: {0}")]
+    Refused(String),
+}
+
+pub(super) fn run(args: &CatalogArgs) -> ExitCode {
+    let CatalogCommand::Check { file } = &args.command;
+    match read(file.clone(), &environment()) {
+        Ok((_, parsed)) => {
+            let catalog = parsed.catalog;
+            eprintln!(
+                "{}: a catalog of book `{}` with {} assets and {} operations",
+                file.display(),
+                catalog.book,
+                catalog.assets.len(),
+                catalog.operations.len()
+            );
+            for (variable, value) in parsed.overrides {
+                eprintln!("  {variable} = {value} (from the environment)");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => super::fail(&error, EXIT_USAGE),
+    }
+}
+
+/// Reads and checks a catalog file.
+fn read(
+    path: PathBuf,
+    environment: &BTreeMap<String, String>,
+) -> Result<(String, Parsed), ApplyError> {
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(ApplyError::Unreadable { path, source }),
+    };
+    match parse(&text, environment) {
+        Ok(parsed) => Ok((text, parsed)),
+        Err(problems) => Err(ApplyError::Invalid {
+            path,
+            problems: problems.to_string(),
+        }),
+    }
+}
+
+/// Brings a catalog file into force, unless it is; makes its book if there is
+/// none. Answers the book.
+pub(super) async fn apply_file(
+    engine: &Engine,
+    path: PathBuf,
+    environment: &BTreeMap<String, String>,
+) -> Result<String, ApplyError> {
+    let (text, parsed) = read(path, environment)?;
+    let book = parsed.catalog.book;
+    engine.store().create_book(&book).await?;
+    let in_force = engine.read(&book, Vec::new(), None).await?.catalog;
+    if in_force.version > 0 && in_force.text == text && in_force.overrides == parsed.overrides {
+        tracing::info!(
+            book,
+            catalog_version = in_force.version,
+            "the catalog is in force"
+        );
+        return Ok(book);
+    }
+    let request = Request {
+        account: HOUSE.to_owned(),
+        request_id: Some(request_id(in_force.version, &text, &parsed.overrides)),
+        origin: "operator".to_owned(),
+        annotations: Annotations::default(),
+        expires_at: None,
+        command: Command::ApplyCatalog(ApplyCatalog {
+            text,
+            overrides: parsed.overrides,
+        }),
+    };
+    let call = Call {
+        requests: vec![request],
+        options: CallOptions::default(),
+    };
+    for result in engine.call(&book, call).await? {
+        result.map_err(|rejection| ApplyError::Refused(rejection.to_string()))?;
+    }
+    tracing::info!(book, "a new catalog is in force");
+    Ok(book)
+}
+
+/// The same for two instances that start at once with the same catalog, and
+/// another one for each change of it.
+fn request_id(version_before: u64, text: &str, overrides: &BTreeMap<String, String>) -> RequestId {
+    let mut hasher = Sha256::new();
+    hasher.update(version_before.to_be_bytes());
+    hasher.update(text);
+    for (variable, value) in overrides {
+        hasher.update([0]);
+        hasher.update(variable);
+        hasher.update([0]);
+        hasher.update(value);
+    }
+    let digest: [u8; 32] = hasher.finalize().into();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    RequestId(
+        uuid::Builder::from_custom_bytes(bytes)
+            .into_uuid()
+            .into_bytes(),
+    )
+}

@@ -1,0 +1,96 @@
+//! The command line: one sub-command a role.
+
+mod call;
+mod catalog;
+mod config;
+mod http;
+mod rebuild;
+mod scan;
+mod serve;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use config::Settings;
+
+/// The exit code of wrong usage or configuration (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+
+/// The prepaid billing ledger.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ledger-service",
+    version,
+    about,
+    after_help = "Start with:\n  ledger-service serve --catalog ledger-service/catalogs/media-lab.toml\n\
+                  then, in another terminal:\n  ledger-service call LedgerService/Charge \
+                  '{\"account\": \"books/media-lab/accounts/tg:1\", \"requestId\": \"<a UUID>\", \"operation\": \"generate\"}'"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: CliCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CliCommand {
+    /// Serve the gRPC API.
+    Serve(config::ServeArgs),
+    /// Re-read everything and compare: chain, states, requests, indexes.
+    ///
+    /// Prints what is wrong and where, and exits with 1 if anything is. Reads
+    /// only; the service may be running.
+    Verify(config::DatabaseArgs),
+    /// Make all states and indexes anew from the events.
+    ///
+    /// On SQLite the service must not be running.
+    Rebuild(config::DatabaseArgs),
+    /// Check a catalog file: all errors at once, with their lines.
+    Catalog(catalog::CatalogArgs),
+    /// Call a running service: JSON in, JSON out.
+    Call(call::CallArgs),
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ledger-service: the runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        match cli.command {
+            CliCommand::Serve(args) => serve::run(args).await,
+            CliCommand::Verify(args) => verify::run(args).await,
+            CliCommand::Rebuild(args) => rebuild::run(args).await,
+            CliCommand::Catalog(args) => catalog::run(&args),
+            CliCommand::Call(args) => call::run(args).await,
+        }
+    })
+}
+
+/// Prints an error with its causes, and gives the code to exit with.
+fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprintln!("ledger-service: {}", chain(error));
+    ExitCode::from(code)
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,300 @@
+//! Re-reading everything: the chain, the copies beside the bodies, the states,
+//! the requests, the ids of providers, the index.
+
+mod multiset;
+mod tables;
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use ledger_core::{Account, Event, Payload};
+use thiserror::Error;
+
+use super::{
+    EXIT_USAGE,
+    config::{DatabaseArgs, environment},
+    fail,
+    scan::{Progress, chunks},
+};
+use crate::{
+    engine::log,
+    projections::index_row,
+    store::{
+        ExternalId, Head, Mode, NewEvent, RequestKey, SchemaError, SharedStore, StoreError,
+        StoredEvent, StoredRequest, connect,
+    },
+};
+use multiset::Multiset;
+
+/// How many findings are printed for each book.
+const FINDINGS_MAX: usize = 100;
+
+#[derive(Debug, Error)]
+enum VerifyError {
+    #[error("the database cannot be used")]
+    Database(#[from] SchemaError),
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+}
+
+pub(super) async fn run(args: DatabaseArgs) -> ExitCode {
+    let address = match args.address(&environment()) {
+        Ok(address) => address,
+        Err(errors) => return fail(&errors, EXIT_USAGE),
+    };
+    let result = async {
+        let store = connect(&address, Mode::Read).await?;
+        let mut is_clean = true;
+        for book in store.books().await? {
+            is_clean &= verify_book(&store, &book).await?;
+        }
+        Ok::<bool, VerifyError>(is_clean)
+    };
+    match result.await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+/// What is wrong with a book.
+#[derive(Default)]
+pub(super) struct Findings {
+    lines: Vec<String>,
+    left_out: usize,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: String) {
+        if self.lines.len() < FINDINGS_MAX {
+            self.lines.push(finding);
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+/// What the events say that everything else has to be.
+struct Expected {
+    head: Head,
+    accounts: BTreeMap<String, Account>,
+    requests: Multiset,
+    index: Multiset,
+    external_ids: BTreeMap<ExternalId, u64>,
+    /// The request whose events are being read.
+    open_request: Option<StoredRequest>,
+}
+
+async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyError> {
+    let mut findings = Findings::default();
+    let head = store
+        .head(book)
+        .await?
+        .map(|seen| seen.head)
+        .unwrap_or_default();
+    let indexed = store.indexed_position(book).await?.min(head.position);
+    let mut progress = Progress::new(format!("{book}: verifying"), head.position);
+    let mut expected = Expected {
+        head: Head::default(),
+        accounts: BTreeMap::new(),
+        requests: Multiset::default(),
+        index: Multiset::default(),
+        external_ids: BTreeMap::new(),
+        open_request: None,
+    };
+    let mut source = chunks(store.clone(), book.to_owned(), head.position);
+    while let Some(rows) = source.recv().await {
+        let rows = rows?;
+        let from = expected.head.position;
+        let limit = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let columns = store.read_columns_after(book, from, limit).await?;
+        for (row, columns) in rows.iter().zip(&columns) {
+            expected.take_in(book, row, columns, indexed, &mut findings);
+        }
+        progress.show(expected.head.position);
+    }
+    expected.close_request();
+    if expected.head != head {
+        findings.add(format!(
+            "the head says {}, the last event is {}",
+            head.position, expected.head.position
+        ));
+    }
+    tables::accounts(store, book, &head, &expected.accounts, &mut findings).await?;
+    tables::requests(store, book, &head, &expected.requests, &mut findings).await?;
+    tables::external_ids(store, book, &head, &expected.external_ids, &mut findings).await?;
+    tables::index(store, book, indexed, &expected.index, &mut findings).await?;
+    Ok(report(
+        book,
+        &head,
+        &expected,
+        &findings,
+        &progress.summary(head.position),
+    ))
+}
+
+impl Expected {
+    fn take_in(
+        &mut self,
+        book: &str,
+        row: &StoredEvent,
+        columns: &NewEvent,
+        indexed: u64,
+        findings: &mut Findings,
+    ) {
+        let position = row.position;
+        if position != self.head.position.saturating_add(1) {
+            findings.add(format!(
+                "event {} is missing",
+                self.head.position.saturating_add(1)
+            ));
+        }
+        if row.hash != log::event_hash(&self.head.hash, &row.body) {
+            findings.add(format!(
+                "event {position}: its hash is not the one that its body and predecessor give"
+            ));
+        }
+        let before = std::mem::replace(
+            &mut self.head,
+            Head {
+                position,
+                hash: row.hash,
+                recorded_at: columns.recorded_at,
+            },
+        );
+        let event = match log::decode(row) {
+            Ok(recorded) => recorded.event,
+            Err(what) => return findings.add(what),
+        };
+        if event.book != book {
+            findings.add(format!("event {position}: it is of book {}", event.book));
+        }
+        if event.recorded_at < before.recorded_at {
+            findings.add(format!(
+                "event {position}: it was recorded before its predecessor"
+            ));
+        }
+        compare_columns(&event, columns, findings);
+        self.evolve(&event, findings);
+        self.request(&event);
+        self.external_ids(&event);
+        if position <= indexed {
+            self.index.add(&tables::index_key(&index_row(event)));
+        }
+    }
+
+    fn evolve(&mut self, event: &Event, findings: &mut Findings) {
+        let position = event.position;
+        let account = self.accounts.entry(event.account.clone()).or_default();
+        if let Err(error) = account.evolve(event) {
+            return findings.add(format!("account {}: {error}", event.account));
+        }
+        if account.balances() != event.balances {
+            findings.add(format!(
+                "event {position}: its balances are not what the events make"
+            ));
+        }
+        if let Err(what) = account.check() {
+            findings.add(format!(
+                "event {position}: account {}: {what}",
+                event.account
+            ));
+        }
+    }
+
+    /// The first event of a request carries it; those that follow with the
+    /// same id belong to it.
+    fn request(&mut self, event: &Event) {
+        let (Some(request_id), Some(command)) = (event.request_id, &event.request) else {
+            if let Some(open) = &mut self.open_request
+                && Some(open.key.request_id) == event.request_id
+            {
+                open.count = open.count.saturating_add(1);
+            } else {
+                self.close_request();
+            }
+            return;
+        };
+        self.close_request();
+        self.open_request = Some(StoredRequest {
+            key: RequestKey {
+                account: event.account.clone(),
+                request_id,
+            },
+            position: event.position,
+            count: 1,
+            hash: log::request_hash(command, &event.annotations),
+        });
+    }
+
+    fn close_request(&mut self) {
+        if let Some(request) = self.open_request.take() {
+            self.requests.add(&tables::request_key(&request));
+        }
+    }
+
+    fn external_ids(&mut self, event: &Event) {
+        let Payload::PaymentSucceeded(payment) = &event.payload else {
+            return;
+        };
+        for provider_id in &payment.provider_ids {
+            let id = ExternalId {
+                provider: payment.provider.clone(),
+                merchant_account: payment.merchant_account.clone(),
+                kind: provider_id.kind.clone(),
+                id: provider_id.id.clone(),
+            };
+            self.external_ids.insert(id, event.position);
+        }
+    }
+}
+
+fn compare_columns(event: &Event, columns: &NewEvent, findings: &mut Findings) {
+    let copies = [
+        ("account", columns.account == event.account),
+        ("version", columns.version == event.version),
+        ("kind", columns.kind == event.payload.kind() as u8),
+        ("refers_to", columns.refers_to == event.payload.refers_to()),
+        ("recorded_at", columns.recorded_at == event.recorded_at),
+    ];
+    for (column, is_equal) in copies {
+        if !is_equal {
+            findings.add(format!(
+                "event {}: the column {column} is not what the body says",
+                event.position
+            ));
+        }
+    }
+}
+
+/// Prints what was found; answers whether nothing was.
+#[expect(clippy::print_stdout, reason = "the report is the program's output")]
+fn report(book: &str, head: &Head, expected: &Expected, findings: &Findings, took: &str) -> bool {
+    for line in &findings.lines {
+        println!("{book}: {line}");
+    }
+    if findings.left_out > 0 {
+        println!("{book}: … and {} findings more", findings.left_out);
+    }
+    if !findings.lines.is_empty() {
+        return false;
+    }
+    println!(
+        "{book}: clean: {} events, {} accounts, head {}; {took}",
+        head.position,
+        expected.accounts.len(),
+        hex(&head.hash)
+    );
+    println!(
+        "{book}: without a published checkpoint it cannot be seen whether events are missing at the end"
+    );
+    true
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}

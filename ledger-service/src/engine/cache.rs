@@ -1,0 +1,144 @@
+//! What a writer keeps in memory: states of accounts, and which requests were
+//! answered. Both may be dropped at any time.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use ledger_core::{Account, Timestamp, account::EvolveError, account::FOLD_VERSION};
+use lru::LruCache;
+
+use super::Recorded;
+use crate::store::{Hash, RequestKey, StoredAccount, StoredRequest};
+
+/// A state, and what the database has as its `due_at`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CachedAccount {
+    pub(super) account: Arc<Account>,
+    pub(super) due_at: Option<Timestamp>,
+}
+
+/// States of accounts at the head that the writer believes in.
+pub(super) struct AccountCache {
+    states: LruCache<Box<str>, CachedAccount>,
+    accounts_max: usize,
+}
+
+impl AccountCache {
+    pub(super) fn new(accounts_max: usize) -> Self {
+        Self {
+            states: LruCache::new(bound(accounts_max)),
+            accounts_max,
+        }
+    }
+
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.states.contains(id)
+    }
+
+    /// A look that does not count as use.
+    pub(super) fn peek(&self, id: &str) -> Option<&CachedAccount> {
+        self.states.peek(id)
+    }
+
+    /// Marks as used, so that it stays.
+    pub(super) fn touch(&mut self, id: &str) {
+        self.states.promote(id);
+    }
+
+    pub(super) fn put(&mut self, id: &str, cached: CachedAccount) {
+        match self.states.get_mut(id) {
+            Some(slot) => *slot = cached,
+            None => {
+                self.states.put(id.into(), cached);
+            }
+        }
+    }
+
+    pub(super) fn evict(&mut self, id: &str) {
+        self.states.pop(id);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.states.clear();
+    }
+
+    /// Makes room for the accounts of one batch, however many there are: none
+    /// of them may push another out before it is decided.
+    pub(super) fn reserve(&mut self, accounts: usize) {
+        if accounts > self.states.cap().get() {
+            self.states.resize(bound(accounts));
+        } else if self.states.cap().get() > self.accounts_max && accounts <= self.accounts_max {
+            self.states.resize(bound(self.accounts_max));
+        }
+    }
+
+    /// Applies an event of another writer. One that the state has already is
+    /// skipped; one that leaves a gap evicts the state.
+    pub(super) fn follow(&mut self, recorded: &Recorded) -> Result<(), EvolveError> {
+        let event = &recorded.event;
+        let Some(cached) = self.states.peek_mut(event.account.as_str()) else {
+            return Ok(());
+        };
+        let version = cached.account.version;
+        if event.version <= version {
+            return Ok(());
+        }
+        if event.version > version.saturating_add(1) {
+            self.evict(&event.account);
+            return Ok(());
+        }
+        Arc::make_mut(&mut cached.account).evolve(event)
+    }
+}
+
+/// The state that a row holds; nothing if another fold made it, and then it
+/// has to be folded anew.
+pub(super) fn decode_state(row: &StoredAccount) -> Result<Option<Account>, String> {
+    if row.fold_version != FOLD_VERSION {
+        return Ok(None);
+    }
+    let account: Account = minicbor::decode(&row.state)
+        .map_err(|error| format!("state of account {}: {error}", row.account))?;
+    if account.version != row.version {
+        return Err(format!(
+            "state of account {} is of another version",
+            row.account
+        ));
+    }
+    Ok(Some(account))
+}
+
+/// The requests that were answered lately, so that a repeat within seconds
+/// costs no failed append.
+pub(super) struct Answered(LruCache<RequestKey, (u64, u32, Hash)>);
+
+impl Answered {
+    pub(super) fn new(requests_max: usize) -> Self {
+        Self(LruCache::new(bound(requests_max)))
+    }
+
+    pub(super) fn find(&self, key: &RequestKey) -> Option<StoredRequest> {
+        self.0
+            .peek(key)
+            .map(|&(position, count, hash)| StoredRequest {
+                key: key.clone(),
+                position,
+                count,
+                hash,
+            })
+    }
+
+    pub(super) fn remember(&mut self, request: &StoredRequest) {
+        self.0.put(
+            request.key.clone(),
+            (request.position, request.count, request.hash),
+        );
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+fn bound(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
+}

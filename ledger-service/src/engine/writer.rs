@@ -1,0 +1,266 @@
+//! The writer of one book: takes what waits, has it decided and appended, and
+//! answers.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    Answer, CatalogInForce, EngineError, EngineLimits,
+    cache::{AccountCache, Answered},
+    clock::{Clock, LogTime},
+    job::{Job, PendingCall, PendingRead, has_passed},
+};
+use crate::store::{Head, LogWriter, SharedStore, StoreError};
+use ledger_core::Rejection;
+
+/// What a writer shares with those who ask about it.
+pub(super) struct Shared {
+    /// The database answered the last time.
+    pub(super) is_connected: AtomicBool,
+    /// An invariant is broken: nothing is written any more.
+    pub(super) is_stopped: AtomicBool,
+}
+
+/// The writer of one book.
+pub(super) struct Writer {
+    pub(super) book: Arc<str>,
+    pub(super) store: SharedStore,
+    pub(super) log: Box<dyn LogWriter>,
+    pub(super) time: LogTime,
+    pub(super) head: Head,
+    pub(super) catalog: Arc<CatalogInForce>,
+    pub(super) cache: AccountCache,
+    pub(super) answered: Answered,
+    /// The connection was lost: nothing may be decided before the log was
+    /// looked at behind the head's lock.
+    pub(super) is_uncertain: bool,
+    /// For so many batches more the head's lock is taken first.
+    pub(super) locked_batches: u32,
+    pub(super) shared: Arc<Shared>,
+    pub(super) head_sender: watch::Sender<u64>,
+    pub(super) limits: EngineLimits,
+}
+
+/// Why a round did not end with answers.
+pub(super) enum Failure {
+    /// The head was elsewhere, or something was found out: decide again.
+    Again,
+    /// The head was lost to another writer.
+    Lost,
+    /// The database refuses the data of some request.
+    Refused(StoreError),
+    /// The database could not do it now.
+    Busy(StoreError),
+    /// What came of the append is not known.
+    Unknown(StoreError),
+    /// Nothing can be decided now, for a reason that is not the store's.
+    Undecidable(EngineError),
+    /// An invariant is broken.
+    Broken(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(_) => Self::Refused(error),
+            StoreError::Busy(_) | StoreError::CannotWrite(_) => Self::Busy(error),
+            StoreError::Lost(_) | StoreError::TimedOut { .. } => Self::Unknown(error),
+            StoreError::Damaged(what) => Self::Broken(what),
+        }
+    }
+}
+
+/// The result of one request; nothing while it has none.
+pub(super) type Slot = Option<Result<Answer, Rejection>>;
+
+/// A call in work.
+pub(super) struct ActiveCall {
+    pub(super) pending: PendingCall,
+    pub(super) results: Vec<Slot>,
+    /// The call as a whole fails.
+    pub(super) error: Option<EngineError>,
+}
+
+impl ActiveCall {
+    fn new(pending: PendingCall) -> Self {
+        let results = pending.items.iter().map(|_| None).collect();
+        Self {
+            pending,
+            results,
+            error: None,
+        }
+    }
+
+    fn reply(self) {
+        let results: Option<Vec<_>> = self.results.into_iter().collect();
+        let result = match (self.error, results) {
+            (Some(error), _) => Err(error),
+            (None, Some(results)) => Ok(results),
+            (None, None) => Err(EngineError::Unavailable),
+        };
+        // A caller who is gone does not need the answer.
+        drop(self.pending.reply.send(result));
+    }
+}
+
+/// What is decided and answered together: one request, or an atomic call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) call: usize,
+    /// The item; all of them in an atomic call.
+    pub(super) item: Option<usize>,
+}
+
+impl Writer {
+    /// Makes a writer that knows nothing yet.
+    pub(super) async fn open(
+        book: Arc<str>,
+        store: SharedStore,
+        clock: Clock,
+        limits: EngineLimits,
+        shared: Arc<Shared>,
+        head_sender: watch::Sender<u64>,
+    ) -> Result<Self, EngineError> {
+        let log = store.writer(&book).await.map_err(|error| {
+            tracing::warn!(book = %book, error = &error as &dyn std::error::Error, "no connection for the writer");
+            EngineError::Unavailable
+        })?;
+        let catalog = Arc::new(CatalogInForce::none(&book));
+        Ok(Self {
+            book,
+            store,
+            log,
+            time: LogTime::new(clock),
+            head: Head::default(),
+            catalog,
+            cache: AccountCache::new(limits.cached_accounts_max),
+            answered: Answered::new(limits.answered_requests_max),
+            is_uncertain: true,
+            locked_batches: 0,
+            shared,
+            head_sender,
+            limits,
+        })
+    }
+
+    /// Serves jobs until no one can send any more.
+    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.recv().await {
+            let mut batch = VecDeque::from([first]);
+            let mut commands = job_commands(batch.front());
+            while commands < self.limits.batch_commands_max {
+                let Ok(job) = jobs.try_recv() else { break };
+                commands += job_commands(Some(&job));
+                batch.push_back(job);
+            }
+            self.serve(batch).await;
+        }
+    }
+
+    async fn serve(&mut self, jobs: VecDeque<Job>) {
+        let (mut calls, mut reads) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match job {
+                Job::Call(call) => calls.push(ActiveCall::new(call)),
+                Job::Read(read) => reads.push(read),
+            }
+        }
+        let units = units_of(&calls);
+        if self.shared.is_stopped.load(Ordering::Acquire) {
+            fail_all(&mut calls, &units, &EngineError::Stopped);
+            fail_reads(&mut reads, &EngineError::Stopped);
+        } else {
+            self.settle(&mut calls, units, &mut reads).await;
+        }
+        for call in calls {
+            call.reply();
+        }
+        let position = self.head.position;
+        self.head_sender
+            .send_if_modified(|known| std::mem::replace(known, position) != position);
+    }
+
+    /// Marks the book as one whose writes have stopped, and says why.
+    pub(super) fn stop(&self, what: &str) {
+        self.shared.is_stopped.store(true, Ordering::Release);
+        tracing::error!(
+            book = %self.book,
+            what,
+            "an invariant is broken: the book takes no writes; run `ledger-service verify`"
+        );
+    }
+}
+
+fn job_commands(job: Option<&Job>) -> usize {
+    match job {
+        Some(Job::Call(call)) => call.items.len(),
+        Some(Job::Read(_)) | None => 1,
+    }
+}
+
+fn units_of(calls: &[ActiveCall]) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for (index, call) in calls.iter().enumerate() {
+        if call.pending.options.atomic.is_some() {
+            units.push(Unit {
+                call: index,
+                item: None,
+            });
+        } else {
+            let items = 0..call.pending.items.len();
+            units.extend(items.map(|item| Unit {
+                call: index,
+                item: Some(item),
+            }));
+        }
+    }
+    units
+}
+
+/// Fails the calls of these units.
+pub(super) fn fail_all(calls: &mut [ActiveCall], units: &[Unit], error: &EngineError) {
+    for unit in units {
+        if let Some(call) = calls.get_mut(unit.call) {
+            call.error.get_or_insert_with(|| error.clone());
+        }
+    }
+}
+
+/// Fails the questions.
+pub(super) fn fail_reads(reads: &mut Vec<PendingRead>, error: &EngineError) {
+    for read in reads.drain(..) {
+        drop(read.reply.send(Err(error.clone())));
+    }
+}
+
+/// Takes out the units whose callers' deadlines have passed, and answers them
+/// with `error`: that nothing was written, or that it is not known.
+pub(super) fn expire(
+    calls: &mut [ActiveCall],
+    units: &mut Vec<Unit>,
+    reads: &mut Vec<PendingRead>,
+    error: &EngineError,
+) {
+    units.retain(|unit| {
+        let Some(call) = calls.get_mut(unit.call) else {
+            return false;
+        };
+        let expired = has_passed(call.pending.options.deadline);
+        if expired {
+            call.error.get_or_insert_with(|| error.clone());
+        }
+        !expired
+    });
+    let (mut expired, alive) = std::mem::take(reads)
+        .into_iter()
+        .partition(|read| has_passed(read.deadline));
+    *reads = alive;
+    fail_reads(&mut expired, error);
+}

@@ -1,0 +1,427 @@
+//! Lists of accounts: by id, page by page through the store; or by another
+//! order, for which every account of the book is read and the best are kept.
+
+use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
+
+use ledger_core::{
+    Account, Timestamp,
+    account::{FOLD_VERSION, Status as Written},
+    command::AssetAmount,
+};
+use ledger_proto::v1::{
+    self, ListAccountsRequest, ListAccountsResponse,
+    list_accounts_request::{Filter, Order},
+};
+use minicbor::{Decode, Encode};
+use tonic::Status;
+
+use super::{
+    edge::{self, Edge},
+    names::{AccountName, account_name, is_reserved},
+    parse::{Fields, Page, PageFields},
+    render, status, tokens,
+};
+use crate::{
+    engine::{EngineError, Snapshot},
+    limits::PAGE_SCANNED_EVENTS_MAX,
+    store::StoredAccount,
+};
+
+/// How many accounts are read in one go: of 1 KiB each, a megabyte.
+const ACCOUNTS_IN_A_ROW: u32 = 1_000;
+/// How many accounts a page by id looks at: a state is about as much work as
+/// an event is.
+const SCANNED_MAX: usize = PAGE_SCANNED_EVENTS_MAX as usize;
+
+/// Which accounts are to be listed.
+#[derive(Debug)]
+pub(super) struct Listing {
+    book: String,
+    page: Page<Cursor>,
+    wanted: Wanted,
+    order: Ordered,
+    deadline: Instant,
+}
+
+/// Where a page begins: after this account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+struct Cursor {
+    /// What it is ordered by; 0 in the order of ids.
+    #[n(0)]
+    key: i64,
+    /// Its id.
+    #[n(1)]
+    account: String,
+}
+
+/// In which order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ordered {
+    ById,
+    ByLastActivity,
+    BySpent(String),
+}
+
+/// A filter.
+#[derive(Clone, Debug, Default)]
+struct Wanted {
+    state: Option<v1::AccountState>,
+    open_min: Option<Timestamp>,
+    open_max: Option<Timestamp>,
+    active_min: Option<Timestamp>,
+    balance_min: Option<AssetAmount>,
+}
+
+/// An account of a list, as it is now.
+struct Found {
+    name: String,
+    written: Account,
+    present: Account,
+}
+
+impl Listing {
+    /// Reads a request.
+    pub(super) fn parse(
+        mut message: ListAccountsRequest,
+        deadline: Instant,
+    ) -> Result<Self, Status> {
+        let (token, size) = (std::mem::take(&mut message.page_token), message.page_size);
+        message.page_size = 0;
+        let owner = tokens::owner_of_request("ListAccounts", &message);
+        let mut fields = Fields::default();
+        let listing = Self {
+            page: fields.page(PageFields {
+                size,
+                token: &token,
+                owner,
+            }),
+            book: fields.book_of_read(&message.book),
+            wanted: message
+                .filter
+                .map(|filter| wanted(filter, &mut fields))
+                .unwrap_or_default(),
+            order: ordered(message.order, message.order_asset, &mut fields),
+            deadline,
+        };
+        fields.finish()?;
+        Ok(listing)
+    }
+
+    /// The page.
+    pub(super) async fn page(self, edge: &Edge) -> Result<ListAccountsResponse, Status> {
+        let snapshot = edge
+            .snapshot(&self.book, Vec::new(), None, self.deadline)
+            .await?;
+        match self.order {
+            Ordered::ById => self.page_by_id(edge, &snapshot).await,
+            Ordered::ByLastActivity | Ordered::BySpent(_) => {
+                self.page_by_key(edge, &snapshot).await
+            }
+        }
+    }
+
+    async fn page_by_id(
+        self,
+        edge: &Edge,
+        snapshot: &Snapshot,
+    ) -> Result<ListAccountsResponse, Status> {
+        let mut after = self
+            .page
+            .cursor
+            .as_ref()
+            .map_or("", |cursor| &cursor.account)
+            .to_owned();
+        let mut accounts = Vec::new();
+        let mut scanned = 0;
+        loop {
+            let rows = self.rows_after(edge, &after).await?;
+            let is_last = rows.len() < ACCOUNTS_IN_A_ROW as usize;
+            for row in rows {
+                after.clone_from(&row.account);
+                scanned += 1;
+                if let Some(found) = self.look(edge, snapshot, row).await? {
+                    let Found {
+                        name,
+                        written,
+                        present,
+                    } = found;
+                    accounts.push(render::account(name, &written, &present));
+                }
+                if accounts.len() == self.page.size || scanned == SCANNED_MAX {
+                    let cursor = Cursor {
+                        key: 0,
+                        account: after,
+                    };
+                    let next_page_token = tokens::page(self.page.owner, &cursor);
+                    return Ok(ListAccountsResponse {
+                        accounts,
+                        next_page_token,
+                    });
+                }
+            }
+            if is_last {
+                return Ok(ListAccountsResponse {
+                    accounts,
+                    next_page_token: String::new(),
+                });
+            }
+        }
+    }
+
+    async fn page_by_key(
+        self,
+        edge: &Edge,
+        snapshot: &Snapshot,
+    ) -> Result<ListAccountsResponse, Status> {
+        let mut best = Best::new(self.page.size + 1);
+        let mut after = String::new();
+        loop {
+            let rows = self.rows_after(edge, &after).await?;
+            let is_last = rows.len() < ACCOUNTS_IN_A_ROW as usize;
+            for row in rows {
+                after.clone_from(&row.account);
+                let Some(found) = self.look(edge, snapshot, row).await? else {
+                    continue;
+                };
+                let rank = Rank {
+                    key: self.key(&found.present, &found.written),
+                    account: after.clone(),
+                };
+                if self
+                    .page
+                    .cursor
+                    .as_ref()
+                    .is_none_or(|cursor| rank.is_after(cursor))
+                {
+                    best.offer(rank, found);
+                }
+            }
+            if is_last {
+                return Ok(self.render(best));
+            }
+        }
+    }
+
+    fn render(&self, best: Best) -> ListAccountsResponse {
+        let mut ranked = best.into_sorted();
+        let has_more = ranked.len() > self.page.size;
+        ranked.truncate(self.page.size);
+        let next_page_token = match ranked.last() {
+            Some((Rank { key, account }, _)) if has_more => {
+                let cursor = Cursor {
+                    key: *key,
+                    account: account.clone(),
+                };
+                tokens::page(self.page.owner, &cursor)
+            }
+            _ => String::new(),
+        };
+        let accounts = ranked
+            .into_iter()
+            .map(|(_, found)| render::account(found.name, &found.written, &found.present))
+            .collect();
+        ListAccountsResponse {
+            accounts,
+            next_page_token,
+        }
+    }
+
+    async fn rows_after(&self, edge: &Edge, after: &str) -> Result<Vec<StoredAccount>, Status> {
+        if Instant::now() >= self.deadline {
+            return Err(status::engine(&EngineError::DeadlineExceeded, &self.book));
+        }
+        let rows = edge
+            .engine
+            .store()
+            .accounts_after(&self.book, after, ACCOUNTS_IN_A_ROW)
+            .await;
+        rows.map_err(|error| status::store(&error))
+    }
+
+    /// The account of a row as it is now, if it is wanted. The book's own
+    /// accounts are nobody's wallets, and not listed.
+    async fn look(
+        &self,
+        edge: &Edge,
+        snapshot: &Snapshot,
+        row: StoredAccount,
+    ) -> Result<Option<Found>, Status> {
+        if is_reserved(&row.account) {
+            return Ok(None);
+        }
+        let written = self.written(edge, &row).await?;
+        let name = account_name(&self.book, &row.account);
+        let parsed = AccountName::parse(name.clone()).unwrap_or_default();
+        let context = edge::context(&self.book, snapshot);
+        let present = edge::present(&parsed, &written, &context).into_owned();
+        let is_wanted = self.wanted.matches(&written, &present);
+        Ok(is_wanted.then_some(Found {
+            name,
+            written,
+            present,
+        }))
+    }
+
+    /// The state of a row. One that another fold made is asked of the engine,
+    /// which folds it anew.
+    async fn written(&self, edge: &Edge, row: &StoredAccount) -> Result<Account, Status> {
+        if row.fold_version == FOLD_VERSION {
+            return minicbor::decode(&row.state)
+                .map_err(|error| status::damaged(&format!("state of {}: {error}", row.account)));
+        }
+        let wanted = vec![row.account.clone()];
+        let snapshot = edge
+            .snapshot(&self.book, wanted, None, self.deadline)
+            .await?;
+        let account = snapshot
+            .accounts
+            .first()
+            .map(|account| Account::clone(account));
+        account.ok_or_else(|| status::incomplete("an account of a read"))
+    }
+
+    fn key(&self, present: &Account, written: &Account) -> i64 {
+        match &self.order {
+            Ordered::ById => 0,
+            Ordered::ByLastActivity => written.last_activity_at.0,
+            Ordered::BySpent(asset) => present.totals(asset).spent,
+        }
+    }
+}
+
+impl Wanted {
+    fn matches(&self, written: &Account, present: &Account) -> bool {
+        let is_opened = written.status != Written::NotOpened;
+        let balance = |min: &AssetAmount| present.totals(&min.asset).balance >= min.amount;
+        self.state
+            .is_none_or(|state| render::state(written) == state)
+            && self
+                .open_min
+                .is_none_or(|min| is_opened && written.opened_at >= min)
+            && self
+                .open_max
+                .is_none_or(|max| is_opened && written.opened_at < max)
+            && self
+                .active_min
+                .is_none_or(|min| is_opened && written.last_activity_at >= min)
+            && self.balance_min.as_ref().is_none_or(balance)
+    }
+}
+
+/// The place of an account in a list: the largest key first, then by id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(Reverse<i64>, String);
+
+/// What an account is ordered by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rank {
+    key: i64,
+    account: String,
+}
+
+impl Rank {
+    fn is_after(&self, cursor: &Cursor) -> bool {
+        let own = (Reverse(self.key), self.account.as_str());
+        own > (Reverse(cursor.key), cursor.account.as_str())
+    }
+}
+
+/// The best so many of those offered: a heap whose top is the worst of them.
+struct Best {
+    size: usize,
+    heap: BinaryHeap<Ranked>,
+}
+
+struct Ranked(Place, Box<Found>);
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl Eq for Ranked {}
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl Best {
+    fn new(size: usize) -> Self {
+        Self {
+            size,
+            heap: BinaryHeap::with_capacity(size + 1),
+        }
+    }
+
+    fn offer(&mut self, rank: Rank, found: Found) {
+        self.heap.push(Ranked(
+            Place(Reverse(rank.key), rank.account),
+            Box::new(found),
+        ));
+        if self.heap.len() > self.size {
+            self.heap.pop();
+        }
+    }
+
+    fn into_sorted(self) -> Vec<(Rank, Found)> {
+        let sorted = self.heap.into_sorted_vec().into_iter();
+        sorted
+            .map(|Ranked(Place(Reverse(key), account), found)| (Rank { key, account }, *found))
+            .collect()
+    }
+}
+
+fn wanted(filter: Filter, fields: &mut Fields) -> Wanted {
+    let state = match v1::AccountState::try_from(filter.state) {
+        Ok(v1::AccountState::Unspecified) => None,
+        Ok(state) => Some(state),
+        Err(_) => {
+            fields.refuse("filter.state", "is no state that this service knows");
+            None
+        }
+    };
+    Wanted {
+        state,
+        open_min: fields.filter_time("filter.open_time_min", filter.open_time_min),
+        open_max: fields.filter_time("filter.open_time_max", filter.open_time_max),
+        active_min: fields.filter_time(
+            "filter.last_activity_time_min",
+            filter.last_activity_time_min,
+        ),
+        balance_min: filter.balance_min.map(|min| {
+            fields.asset_filter("filter.balance_min.asset", &min.asset);
+            if min.asset.is_empty() {
+                fields.refuse("filter.balance_min.asset", "is required");
+            }
+            AssetAmount {
+                asset: min.asset,
+                amount: min.amount,
+            }
+        }),
+    }
+}
+
+fn ordered(order: i32, asset: String, fields: &mut Fields) -> Ordered {
+    let is_spent = order == i32::from(Order::SpentDesc);
+    if is_spent && asset.is_empty() {
+        fields.refuse("order_asset", "is required for ORDER_SPENT_DESC");
+    } else if !is_spent && !asset.is_empty() {
+        fields.refuse("order_asset", "is for ORDER_SPENT_DESC only");
+    }
+    fields.asset_filter("order_asset", &asset);
+    match Order::try_from(order) {
+        Ok(Order::Unspecified | Order::AccountId) => Ordered::ById,
+        Ok(Order::LastActivityDesc) => Ordered::ByLastActivity,
+        Ok(Order::SpentDesc) => Ordered::BySpent(asset),
+        Err(_) => {
+            fields.refuse("order", "is no order that this service knows");
+            Ordered::ById
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The gRPC edge: the only place that knows the API's messages.
+//!
+//! A request goes `layers → service → parse → engine → render`. A method only
+//! names its steps: [`parse`] checks shape and makes core types, the engine
+//! decides, [`render`] writes the answer from facts. [`status`] is the one
+//! place that makes errors.
+
+mod account_service;
+mod edge;
+mod event_service;
+pub mod health;
+mod layers;
+mod ledger_service;
+mod list_accounts;
+mod list_events;
+mod names;
+mod parse;
+mod payment_service;
+mod quote;
+mod render;
+mod server;
+mod status;
+mod subscribe;
+mod tokens;
+
+pub use server::serve;

@@ -1,0 +1,27 @@
+//! Requests, read: what comes in as messages goes on as commands and questions
+//! of the core's types. Only shape is checked here; whether something may be
+//! done is the core's to say. A request that is wrong in many places is told
+//! all of them.
+
+mod annotations;
+mod batch;
+mod caller;
+mod command;
+mod fields;
+mod filter;
+mod mutation;
+mod page;
+mod read;
+mod text;
+
+pub(super) use batch::{Batch, ParsedBatch, batch};
+pub(super) use caller::Caller;
+pub(super) use command::{
+    adjust, block_account, capture_hold, charge, close_account, credit, extend_hold, open_account,
+    place_hold, record_payment, refund, release_hold, transfer, unblock_account,
+};
+pub(super) use fields::Fields;
+pub(super) use filter::EventQuery;
+pub(super) use mutation::{Enveloped, ReadCommand, mutation};
+pub(super) use page::{Page, PageFields};
+pub(super) use read::{Order, Reading, order};

@@ -1,0 +1,155 @@
+//! Questions about accounts.
+
+use std::time::Instant;
+
+use ledger_core::{Timestamp, command::AssetAmount};
+use ledger_proto::v1;
+use tonic::Status;
+
+use super::{
+    Fields,
+    command::{EXPLICIT_PRICE, check_priced, quantity},
+};
+use crate::grpc::{names::AccountName, tokens::Consistency};
+
+/// A question about one account.
+#[derive(Clone, Debug)]
+pub(in crate::grpc) struct Reading {
+    /// The account.
+    pub(in crate::grpc) name: AccountName,
+    /// The write that has to be seen.
+    pub(in crate::grpc) token: Option<Consistency>,
+    /// Until when the answer is of use.
+    pub(in crate::grpc) deadline: Instant,
+}
+
+impl Reading {
+    /// Reads a question that has only an account and a token.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(in crate::grpc) fn parse(
+        account: String,
+        token: &str,
+        deadline: Instant,
+    ) -> Result<Self, Status> {
+        let mut fields = Fields::default();
+        let reading = fields.reading(account, token, deadline);
+        fields.finish()?;
+        Ok(reading)
+    }
+}
+
+impl Fields {
+    /// A question about one account, of which there is more to read.
+    pub(in crate::grpc) fn reading(
+        &mut self,
+        account: String,
+        token: &str,
+        deadline: Instant,
+    ) -> Reading {
+        let name = self.account("account", account);
+        Reading {
+            name,
+            token: self.consistency_token(token),
+            deadline,
+        }
+    }
+
+    /// The write that has to be seen.
+    pub(in crate::grpc) fn consistency_token(&mut self, token: &str) -> Option<Consistency> {
+        if token.is_empty() {
+            return None;
+        }
+        Consistency::parse(token)
+            .inspect_err(|problem| self.refuse("consistency_token", *problem))
+            .ok()
+    }
+
+    /// The book of a read.
+    pub(in crate::grpc) fn book_of_read(&mut self, name: &str) -> String {
+        self.book("book", name)
+    }
+
+    /// A past moment.
+    pub(in crate::grpc) fn as_of(
+        &mut self,
+        time: Option<prost_types::Timestamp>,
+    ) -> Option<Timestamp> {
+        self.time("as_of", time)
+    }
+
+    /// The accounts of a batch read, all in its book, which are few enough.
+    pub(in crate::grpc) fn accounts_of(
+        &mut self,
+        book: &str,
+        names: Vec<String>,
+        max: usize,
+    ) -> Vec<AccountName> {
+        let is_sized = (1..=max).contains(&names.len());
+        self.check(is_sized, "accounts", "must be 1 to 1000 accounts");
+        let mut accounts = Vec::with_capacity(names.len().min(max));
+        for (index, name) in names.into_iter().take(max).enumerate() {
+            match AccountName::parse(name) {
+                Some(name) if name.book() == book || book.is_empty() => accounts.push(name),
+                Some(_) => {
+                    let field = format!("accounts[{index}]");
+                    self.refuse(&field, "must be an account of the call's book");
+                }
+                None => {
+                    let field = format!("accounts[{index}]");
+                    self.refuse(&field, crate::grpc::names::ACCOUNT_RULE);
+                }
+            }
+        }
+        accounts
+    }
+
+    /// The asset that a list is filtered or ordered by, if it is.
+    pub(in crate::grpc) fn asset_filter(&mut self, field: &str, id: &str) {
+        if !id.is_empty() {
+            self.asset(field, id);
+        }
+    }
+
+    /// A moment in a filter.
+    pub(in crate::grpc) fn filter_time(
+        &mut self,
+        field: &str,
+        time: Option<prost_types::Timestamp>,
+    ) -> Option<Timestamp> {
+        // Events and accounts have times to the microsecond: what is at or
+        // after a finer moment is at or after the next whole one.
+        let cuts_off = time.is_some_and(|time| time.nanos % 1_000 != 0);
+        let cut = self.time(field, time)?;
+        Some(if cuts_off { cut.plus_us(1) } else { cut })
+    }
+}
+
+/// What a price is asked for.
+#[derive(Clone, Debug)]
+pub(in crate::grpc) struct Order {
+    /// The operation.
+    pub(in crate::grpc) operation: Option<String>,
+    /// How many of it.
+    pub(in crate::grpc) quantity: i64,
+    /// A price of the caller's own.
+    pub(in crate::grpc) explicit_price: Option<AssetAmount>,
+}
+
+/// Reads what a price is asked for.
+pub(in crate::grpc) fn order(
+    operation: String,
+    ordered: i64,
+    explicit_price: Option<v1::AssetAmount>,
+    fields: &mut Fields,
+) -> Order {
+    let operation = fields.operation("operation", operation);
+    let explicit_price = fields.amount(&EXPLICIT_PRICE, explicit_price, 0);
+    check_priced(operation.as_ref(), explicit_price.as_ref(), fields);
+    Order {
+        operation,
+        quantity: quantity(ordered, fields),
+        explicit_price,
+    }
+}

@@ -1,0 +1,179 @@
+//! What a charge would cost and be paid with: the charge itself, decided on a
+//! snapshot and thrown away, so that it says what a charge would say.
+
+use ledger_core::{
+    Accounts, Command, Payload, Rejection, Request,
+    account::Lot,
+    command::{AssetAmount, Charge},
+    decide::{alternatives, decide},
+    event::{Annotations, Debited},
+    rejection::Kind,
+};
+use ledger_proto::v1;
+use tonic::Status;
+
+use super::{edge::Look, parse::Order, render, status};
+
+/// What a charge would cost, and whether it would succeed.
+#[derive(Debug)]
+pub(super) struct Quote {
+    /// What it would take, or why it is refused.
+    outcome: Result<Debited, Rejection>,
+    /// Every alternative of the price, in the catalog's order.
+    alternatives: Vec<AssetAmount>,
+    /// The account does not exist.
+    is_not_opened: bool,
+}
+
+/// Quotes a charge.
+///
+/// # Errors
+/// The order itself is wrong: something that it names is not in the catalog,
+/// or is above its bound. A refusal for the account's sake is no error.
+pub(super) fn quote(look: &Look, order: &Order) -> Result<Quote, Status> {
+    quote_order(look, order)
+        .map_err(|rejection| status::rejected(&rejection, look.name.book(), look.name.account()))
+}
+
+fn quote_order(look: &Look, order: &Order) -> Result<Quote, Rejection> {
+    let context = look.context();
+    let Order {
+        operation,
+        quantity,
+        explicit_price,
+    } = order;
+    let alternatives = alternatives(
+        context.catalog,
+        operation.as_deref(),
+        *quantity,
+        explicit_price.as_ref(),
+    )?;
+    let request = Request {
+        account: look.name.account().to_owned(),
+        request_id: None,
+        origin: String::new(),
+        annotations: Annotations::default(),
+        expires_at: None,
+        command: Command::Charge(Charge {
+            operation: operation.clone(),
+            quantity: *quantity,
+            explicit_price: explicit_price.clone(),
+            max_price: None,
+        }),
+    };
+    let accounts = Accounts {
+        own: &look.account,
+        other: None,
+    };
+    let outcome = match decide(accounts, &request, None, &context) {
+        Ok(events) => events
+            .into_iter()
+            .find_map(|decided| match decided.payload {
+                Payload::Debited(debited) => Some(Ok(debited)),
+                _ => None,
+            })
+            // A charge always makes one.
+            .unwrap_or(Err(Rejection::ChargeNotFound)),
+        Err(rejection) => Err(rejection),
+    };
+    match outcome {
+        Err(rejection) if !is_about_account(&rejection) => Err(rejection),
+        outcome => Ok(Quote {
+            outcome,
+            alternatives,
+            is_not_opened: look.is_not_opened(),
+        }),
+    }
+}
+
+/// Whether a refusal is for the account's sake: it is a "no".
+fn is_about_account(rejection: &Rejection) -> bool {
+    rejection.kind() == Kind::FailedPrecondition
+        || matches!(rejection, Rejection::AccountNotFound { .. })
+}
+
+impl Quote {
+    /// What would be taken; if funds are lacking, what they lack for.
+    fn price(&self) -> Option<AssetAmount> {
+        match &self.outcome {
+            Ok(debited) => Some(AssetAmount {
+                asset: debited.asset.clone(),
+                amount: debited.amount,
+            }),
+            Err(Rejection::InsufficientFunds {
+                asset, required, ..
+            }) => Some(AssetAmount {
+                asset: asset.clone(),
+                amount: *required,
+            }),
+            Err(_) => self.alternatives.last().cloned(),
+        }
+    }
+
+    fn price_message(&self) -> Option<v1::AssetAmount> {
+        self.price().map(|price| v1::AssetAmount {
+            asset: price.asset,
+            amount: price.amount,
+        })
+    }
+
+    fn parts(&self) -> &[Lot] {
+        self.outcome
+            .as_ref()
+            .map_or(&[][..], |debited| &debited.parts)
+    }
+
+    fn paid_with(&self) -> i32 {
+        match &self.outcome {
+            Ok(debited) => render::paid_with(debited.paid_with),
+            Err(_) => v1::PaidWith::Unspecified.into(),
+        }
+    }
+
+    fn refusal_reason(&self) -> String {
+        self.outcome
+            .as_ref()
+            .err()
+            .map(Rejection::reason)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// As CheckAccess answers it.
+    pub(super) fn into_check_access(self) -> v1::CheckAccessResponse {
+        let until = self.parts().iter().filter_map(|part| part.expires_at).min();
+        v1::CheckAccessResponse {
+            allowed: self.outcome.is_ok(),
+            paid_with: self.paid_with(),
+            price: self.price_message(),
+            until_time: until.map(render::timestamp),
+            refusal_reason: self.refusal_reason(),
+            not_opened: self.is_not_opened,
+        }
+    }
+
+    /// As QuoteCharge answers it.
+    pub(super) fn into_quote_charge(self) -> v1::QuoteChargeResponse {
+        let shortfall_amount = match &self.outcome {
+            Err(Rejection::InsufficientFunds { shortfall, .. }) => *shortfall,
+            _ => 0,
+        };
+        v1::QuoteChargeResponse {
+            chargeable: self.outcome.is_ok(),
+            price: self.price_message(),
+            paid_with: self.paid_with(),
+            takes: render::takes(self.parts()),
+            refusal_reason: self.refusal_reason(),
+            shortfall_amount,
+            not_opened: self.is_not_opened,
+            alternatives: self
+                .alternatives
+                .into_iter()
+                .map(|price| v1::AssetAmount {
+                    asset: price.asset,
+                    amount: price.amount,
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Accounts, and what they have.
+
+use ledger_core::{
+    Account,
+    account::{Hold, Lot, Status},
+    event::Balance,
+};
+use ledger_proto::v1;
+
+use super::{cost_basis, funding, number, overrun, reason, takes, timestamp};
+use crate::grpc::names::{AccountName, event_name, lot_name};
+
+/// Balances.
+pub(in crate::grpc) fn balances(balances: &[Balance]) -> Vec<v1::Balance> {
+    let balance = |balance: &Balance| v1::Balance {
+        asset: balance.asset.clone(),
+        balance: balance.balance,
+        available: balance.balance.saturating_sub(balance.held),
+        held: balance.held,
+    };
+    balances.iter().map(balance).collect()
+}
+
+/// An account: what was written of it, and its balances as they are now.
+pub(in crate::grpc) fn account(name: String, written: &Account, present: &Account) -> v1::Account {
+    let is_opened = written.status != Status::NotOpened;
+    v1::Account {
+        name,
+        state: state(written).into(),
+        open_time: is_opened.then(|| timestamp(written.opened_at)),
+        origin: written.origin.clone(),
+        block_reason: written.block.as_ref().map(reason),
+        last_activity_time: is_opened.then(|| timestamp(written.last_activity_at)),
+        version: number(written.version),
+        balances: balances(&present.balances()),
+    }
+}
+
+/// Whether an account takes requests.
+pub(in crate::grpc) fn state(account: &Account) -> v1::AccountState {
+    match account.status {
+        Status::NotOpened => v1::AccountState::NotOpened,
+        Status::Closed => v1::AccountState::Closed,
+        Status::Open if account.block.is_some() => v1::AccountState::Blocked,
+        Status::Open => v1::AccountState::Open,
+    }
+}
+
+/// A lot with its held parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::grpc) struct OpenLot {
+    /// All that is left of it, held parts included.
+    pub(in crate::grpc) lot: Lot,
+    /// The held parts.
+    pub(in crate::grpc) held: i64,
+}
+
+/// The open lots of an account with their held parts, in the order in which
+/// they are spent.
+pub(in crate::grpc) fn open_lots(account: &Account) -> Vec<OpenLot> {
+    let mut lots: Vec<OpenLot> = account
+        .lots
+        .iter()
+        .map(|lot| OpenLot {
+            lot: lot.clone(),
+            held: 0,
+        })
+        .collect();
+    for part in account.holds.iter().flat_map(|hold| &hold.parts) {
+        match lots.iter_mut().find(|open| open.lot.id == part.id) {
+            Some(open) => {
+                open.lot.add(part);
+                open.held = open.held.saturating_add(part.amount);
+            }
+            None => lots.push(OpenLot {
+                lot: part.clone(),
+                held: part.amount,
+            }),
+        }
+    }
+    lots.sort_by(|a, b| a.lot.order().cmp(&b.lot.order()));
+    lots
+}
+
+/// A lot.
+pub(in crate::grpc) fn lot(account: &AccountName, open: OpenLot) -> v1::Lot {
+    let OpenLot { lot, held } = open;
+    v1::Lot {
+        name: lot_name(account, lot.id),
+        remaining_amount: lot.amount,
+        held_amount: held,
+        funding: funding(lot.funding),
+        priority: lot.priority,
+        expire_time: lot.expires_at.map(timestamp),
+        cost_basis: cost_basis(&lot),
+        create_time: Some(timestamp(lot.created_at)),
+        asset: lot.asset,
+        source: lot.source,
+        scope: lot.scope,
+    }
+}
+
+/// An open hold. `external_id` is told by the event that placed it.
+pub(in crate::grpc) fn hold(book: &str, hold: &Hold, external_id: String) -> v1::Hold {
+    v1::Hold {
+        name: event_name(book, hold.position),
+        request_id: hold.request_id.map(|id| id.to_string()).unwrap_or_default(),
+        external_id,
+        operation: hold.operation.clone().unwrap_or_default(),
+        asset: hold.asset.clone(),
+        held_amount: hold.held(),
+        captured_amount: hold.captured,
+        overrun_policy: overrun(hold.overrun),
+        expire_time: Some(timestamp(hold.expires_at)),
+        create_time: Some(timestamp(hold.placed_at)),
+        takes: takes(&hold.parts),
+    }
+}

@@ -1,0 +1,205 @@
+//! Events.
+
+use ledger_core::{Event, account::Lot, event as core, event::Payload};
+use ledger_proto::v1::{self, event::Payload as Message};
+
+use super::{
+    asset_amount, balances, cost_basis, funding, money, number, overrun, paid_with, reason, take,
+    takes, timestamp,
+};
+use crate::{
+    engine::Recorded,
+    grpc::names::{account_name, event_name},
+};
+
+/// An event. One of a dry run has no name, position and hash, and no names of
+/// events that it would have been recorded with.
+pub(in crate::grpc) fn event(book: &str, recorded: &Recorded) -> v1::Event {
+    let event = &recorded.event;
+    let annotations = &event.annotations;
+    let is_recorded = event.position > 0;
+    v1::Event {
+        name: event_name(book, event.position),
+        position: number(event.position),
+        account: account_name(book, &event.account),
+        version: number(event.version),
+        previous_position: number(event.previous_position),
+        origin: event.origin.clone(),
+        request_id: event
+            .request_id
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+        external_id: annotations.external_id.clone().unwrap_or_default(),
+        actor: Some(v1::Actor {
+            key: event.origin.clone(),
+            person: annotations.person.clone().unwrap_or_default(),
+        }),
+        record_time: Some(timestamp(event.recorded_at)),
+        occur_time: annotations.occurred_at.map(timestamp),
+        catalog_version: number(event.catalog_version),
+        reason: annotations.reason.as_ref().map(reason),
+        metadata: annotations.metadata.clone(),
+        balances: balances(&event.balances),
+        hash: if is_recorded {
+            recorded.hash.to_vec()
+        } else {
+            Vec::new()
+        },
+        payload: Some(payload(book, event)),
+    }
+}
+
+fn payload(book: &str, event: &Event) -> Message {
+    match &event.payload {
+        Payload::AccountOpened => Message::AccountOpened(v1::AccountOpened {}),
+        Payload::AccountClosed => Message::AccountClosed(v1::AccountClosed {}),
+        Payload::AccountBlocked => Message::AccountBlocked(v1::AccountBlocked {}),
+        Payload::AccountUnblocked => Message::AccountUnblocked(v1::AccountUnblocked {}),
+        Payload::Credited(credited) => Message::Credited(self::credited(book, event, credited)),
+        Payload::Debited(debited) => Message::Debited(self::debited(debited)),
+        Payload::Refunded(refunded) => Message::Refunded(v1::Refunded {
+            charge: event_name(book, refunded.charge),
+            amount: Some(asset_amount(&refunded.asset, refunded.amount)),
+            returns: takes(&refunded.parts),
+        }),
+        Payload::HoldPlaced(placed) => Message::HoldPlaced(hold_placed(placed)),
+        Payload::HoldExtended(extended) => Message::HoldExtended(v1::HoldExtended {
+            hold: event_name(book, extended.hold),
+            expire_time: Some(timestamp(extended.expires_at)),
+        }),
+        Payload::HoldCaptured(captured) => Message::HoldCaptured(hold_captured(book, captured)),
+        Payload::HoldReleased(ended) => Message::HoldReleased(v1::HoldReleased {
+            hold: event_name(book, ended.hold),
+            amount: Some(asset_amount(&ended.asset, ended.amount)),
+        }),
+        Payload::HoldExpired(ended) => Message::HoldExpired(v1::HoldExpired {
+            hold: event_name(book, ended.hold),
+            amount: Some(asset_amount(&ended.asset, ended.amount)),
+        }),
+        Payload::LotExpired(expired) => Message::LotExpired(lot_expired(&expired.lot)),
+        Payload::Adjusted(adjusted) => Message::Adjusted(v1::Adjusted {
+            delta: Some(asset_amount(&adjusted.asset, adjusted.delta)),
+            takes: takes(&adjusted.parts),
+            lot: adjusted.lot.as_ref().map_or(0, |lot| number(lot.id)),
+        }),
+        Payload::TransferSent(sent) => Message::TransferSent(v1::TransferSent {
+            destination_account: account_name(book, &sent.destination),
+            amount: Some(asset_amount(&sent.asset, sent.amount)),
+            takes: takes(&sent.parts),
+        }),
+        Payload::TransferReceived(received) => {
+            Message::TransferReceived(transfer_received(book, event, received))
+        }
+        Payload::PaymentSucceeded(payment) => Message::PaymentSucceeded(payment_succeeded(payment)),
+        Payload::CatalogApplied(applied) => Message::CatalogApplied(v1::CatalogApplied {
+            catalog_version: number(applied.catalog_version),
+            text: applied.text.clone(),
+            overrides: applied.overrides.clone(),
+        }),
+    }
+}
+
+/// The name of an event that was recorded together with this one. A dry run's
+/// was not.
+fn companion(book: &str, event: &Event, position: u64) -> String {
+    event_name(book, if event.position > 0 { position } else { 0 })
+}
+
+fn credited(book: &str, event: &Event, credited: &core::Credited) -> v1::Credited {
+    let lot = &credited.lot;
+    v1::Credited {
+        lot: number(lot.id),
+        amount: Some(asset_amount(&lot.asset, lot.amount)),
+        funding: funding(lot.funding),
+        source: lot.source.clone(),
+        priority: lot.priority,
+        expire_time: lot.expires_at.map(timestamp),
+        scope: lot.scope.clone(),
+        cost_basis: cost_basis(lot),
+        payment: credited
+            .payment
+            .map(|position| companion(book, event, position))
+            .unwrap_or_default(),
+    }
+}
+
+fn debited(debited: &core::Debited) -> v1::Debited {
+    v1::Debited {
+        operation: debited.operation.clone().unwrap_or_default(),
+        quantity: debited.quantity,
+        price: Some(asset_amount(&debited.asset, debited.amount)),
+        paid_with: paid_with(debited.paid_with),
+        takes: takes(&debited.parts),
+    }
+}
+
+fn hold_placed(placed: &core::HoldPlaced) -> v1::HoldPlaced {
+    v1::HoldPlaced {
+        operation: placed.operation.clone().unwrap_or_default(),
+        quantity: placed.quantity,
+        price: Some(asset_amount(&placed.asset, placed.amount)),
+        overrun_policy: overrun(placed.overrun),
+        expire_time: Some(timestamp(placed.expires_at)),
+        takes: takes(&placed.parts),
+    }
+}
+
+fn hold_captured(book: &str, captured: &core::HoldCaptured) -> v1::HoldCaptured {
+    v1::HoldCaptured {
+        hold: event_name(book, captured.hold),
+        operation: captured.operation.clone().unwrap_or_default(),
+        amount: Some(asset_amount(&captured.asset, captured.amount)),
+        paid_with: paid_with(captured.paid_with),
+        takes: captured
+            .held_parts
+            .iter()
+            .chain(&captured.free_parts)
+            .map(take)
+            .collect(),
+        released_amount: ledger_core::account::total(&captured.released),
+        uncovered_amount: captured.uncovered,
+        r#final: captured.is_final,
+        late: captured.late,
+    }
+}
+
+fn lot_expired(lot: &Lot) -> v1::LotExpired {
+    v1::LotExpired {
+        lot: number(lot.id),
+        amount: Some(asset_amount(&lot.asset, lot.amount)),
+        cost_basis: cost_basis(lot),
+        funding: funding(lot.funding),
+        source: lot.source.clone(),
+    }
+}
+
+fn transfer_received(
+    book: &str,
+    event: &Event,
+    received: &core::TransferReceived,
+) -> v1::TransferReceived {
+    v1::TransferReceived {
+        source_account: account_name(book, &received.source),
+        transfer: companion(book, event, received.transfer),
+        amount: Some(asset_amount(&received.asset, received.amount)),
+        lots: takes(&received.parts),
+    }
+}
+
+fn payment_succeeded(payment: &core::PaymentSucceeded) -> v1::PaymentSucceeded {
+    let provider_ids = payment
+        .provider_ids
+        .iter()
+        .map(|provider_id| v1::ProviderId {
+            kind: provider_id.kind.clone(),
+            id: provider_id.id.clone(),
+        });
+    v1::PaymentSucceeded {
+        provider: payment.provider.clone(),
+        merchant_account: payment.merchant_account.clone(),
+        provider_ids: provider_ids.collect(),
+        amount: Some(money(&payment.amount)),
+        income_amount: payment.income.as_ref().map(money),
+        test: payment.test,
+    }
+}

@@ -1,0 +1,116 @@
+//! Answers, written: the core's types as messages. Answers to mutations are
+//! made of the recorded events only, so that a repeat is answered as the first
+//! time.
+
+mod account;
+mod event;
+mod mutation;
+
+use ledger_core::{
+    Money, Timestamp,
+    account::{Funding, Lot},
+    catalog::OverrunPolicy,
+    event::{PaidWith, Reason},
+};
+use ledger_proto::v1;
+
+pub(super) use account::{account, balances, hold, lot, open_lots, state};
+pub(super) use event::event;
+pub(super) use mutation::{
+    Done, adjust, capture_hold, charge, extend_hold, open_account, place_hold, record_payment,
+    refund, release_hold, result, transfer,
+};
+
+/// Microseconds in a second.
+const US_PER_SECOND: i64 = 1_000_000;
+
+/// A moment.
+pub(super) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
+    let us = time.0.rem_euclid(US_PER_SECOND);
+    prost_types::Timestamp {
+        seconds: time.0.div_euclid(US_PER_SECOND),
+        // Below 10^9.
+        nanos: i32::try_from(us * 1_000).unwrap_or(0),
+    }
+}
+
+/// A count or a position: both stay far below the bound.
+pub(super) fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A quantity of an asset.
+pub(super) fn asset_amount(asset: &str, amount: i64) -> v1::AssetAmount {
+    v1::AssetAmount {
+        asset: asset.to_owned(),
+        amount,
+    }
+}
+
+/// An amount of money.
+pub(super) fn money(money: &Money) -> v1::Money {
+    v1::Money {
+        currency: money.currency.clone(),
+        amount: money.amount,
+    }
+}
+
+/// What something was paid with.
+pub(super) fn paid_with(paid_with: PaidWith) -> i32 {
+    let message = match paid_with {
+        PaidWith::Granted => v1::PaidWith::Granted,
+        PaidWith::Purchased => v1::PaidWith::Purchased,
+        PaidWith::Mixed => v1::PaidWith::Mixed,
+        PaidWith::Nothing => v1::PaidWith::Nothing,
+    };
+    message.into()
+}
+
+/// The parts of lots that something took.
+pub(super) fn takes(parts: &[Lot]) -> Vec<v1::LotTake> {
+    parts.iter().map(take).collect()
+}
+
+fn take(part: &Lot) -> v1::LotTake {
+    v1::LotTake {
+        lot: number(part.id),
+        amount: part.amount,
+        cost_basis: cost_basis(part),
+        funding: funding(part.funding),
+        source: part.source.clone(),
+        expire_time: part.expires_at.map(timestamp),
+    }
+}
+
+/// What was paid for a lot or a part of one.
+fn cost_basis(lot: &Lot) -> Option<v1::Money> {
+    let currency = lot.currency.clone()?;
+    Some(v1::Money {
+        currency,
+        amount: lot.basis,
+    })
+}
+
+fn funding(funding: Funding) -> i32 {
+    let message = match funding {
+        Funding::Granted => v1::Funding::Granted,
+        Funding::Purchased => v1::Funding::Purchased,
+    };
+    message.into()
+}
+
+fn overrun(policy: OverrunPolicy) -> i32 {
+    let message = match policy {
+        OverrunPolicy::Reject => v1::OverrunPolicy::Reject,
+        OverrunPolicy::Cap => v1::OverrunPolicy::Cap,
+        OverrunPolicy::OverdrawAvailable => v1::OverrunPolicy::OverdrawAvailable,
+    };
+    message.into()
+}
+
+fn reason(reason: &Reason) -> v1::Reason {
+    v1::Reason {
+        code: reason.code.clone(),
+        text: reason.text.clone().unwrap_or_default(),
+    }
+}

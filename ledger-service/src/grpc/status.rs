@@ -1,0 +1,478 @@
+//! What goes wrong, as a status: the one file that turns rejections, errors of
+//! engine and store, and violations of shape into [`Status`]. Every status
+//! carries `google.rpc.ErrorInfo` with a stable reason, and in its metadata
+//! every word of the message that changes from call to call. Causes inside the
+//! service go to the log, never to the caller.
+
+use std::{collections::HashMap, error::Error, time::Duration};
+
+use ledger_core::{Rejection, record::HoldEnd, rejection::Kind};
+use prost::Message as _;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+use super::{names, render::timestamp};
+use crate::{engine::EngineError, projections::ReadError, store::StoreError};
+
+/// The domain of every reason.
+pub(super) const DOMAIN: &str = "ledger";
+
+/// The reason of every violation of shape.
+pub(super) const INVALID_REQUEST: &str = "INVALID_REQUEST";
+
+/// How long to wait when too much is asked for at once.
+const RETRY_BUSY: Duration = Duration::from_millis(100);
+/// How long to wait for something that has to come back or catch up.
+const RETRY_OUTAGE: Duration = Duration::from_secs(1);
+
+/// Clients take 8 KiB of trailers; details are sent in base64, and the message
+/// beside them.
+const VIOLATIONS_BYTES_MAX: usize = 4 * 1024;
+/// The longest value of metadata, for the same reason.
+const VALUE_BYTES_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests;
+
+type Metadata = Vec<(&'static str, String)>;
+
+/// Why a request was refused, told to the one who asked. `account` is the bare
+/// id of the account that the request names.
+pub(super) fn rejected(rejection: &Rejection, book: &str, account: &str) -> Status {
+    let code = match rejection.kind() {
+        Kind::InvalidArgument => Code::InvalidArgument,
+        Kind::NotFound => Code::NotFound,
+        Kind::AlreadyExists => Code::AlreadyExists,
+        Kind::FailedPrecondition => Code::FailedPrecondition,
+        Kind::DeadlineExceeded => Code::DeadlineExceeded,
+    };
+    let message = rejection.to_string();
+    let mut details = info(rejection.reason(), metadata_of(rejection, book));
+    if code == Code::FailedPrecondition {
+        let subject = names::account_name(book, account);
+        details.add_precondition_failure_violation(rejection.reason(), subject, message.clone());
+    }
+    Status::with_error_details(code, message, details)
+}
+
+/// The same as a message, for an item of a batch call.
+pub(super) fn into_message(status: &Status) -> tonic_types::Status {
+    // The details of a status are this very message, encoded.
+    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        details: Vec::new(),
+    })
+}
+
+fn metadata_of(rejection: &Rejection, book: &str) -> Metadata {
+    let event = |position: u64| names::event_name(book, position);
+    let account_of = |id: &str| names::account_name(book, id);
+    match rejection {
+        Rejection::RequestExpired { expire_time, now } => vec![
+            ("expire_time", timestamp(*expire_time).to_string()),
+            ("now", timestamp(*now).to_string()),
+        ],
+        Rejection::AccountNotFound { account }
+        | Rejection::AccountClosed { account }
+        | Rejection::AccountNotBlocked { account }
+        | Rejection::TransferToSelf { account } => vec![("account", account_of(account))],
+        Rejection::AccountBlocked { account, code } => {
+            vec![("account", account_of(account)), ("code", code.clone())]
+        }
+        Rejection::AccountNotEmpty { account, asset } => {
+            vec![("account", account_of(account)), ("asset", asset.clone())]
+        }
+        Rejection::MetadataKeyNotAllowed { key } => vec![("key", key.clone())],
+        Rejection::MetadataPersonal { key, kind } => {
+            vec![("key", key.clone()), ("kind", (*kind).to_owned())]
+        }
+        Rejection::UnknownAsset { asset } => vec![("asset", asset.clone())],
+        Rejection::UnknownOperation { operation } => vec![("operation", operation.clone())],
+        Rejection::UnknownCurrency { currency } => vec![("currency", currency.clone())],
+        Rejection::QuantityTooLarge { quantity, maximum } => {
+            vec![
+                ("quantity", quantity.to_string()),
+                ("maximum", maximum.to_string()),
+            ]
+        }
+        Rejection::AmountTooLarge { amount, maximum } => {
+            vec![
+                ("amount", amount.to_string()),
+                ("maximum_amount", maximum.to_string()),
+            ]
+        }
+        Rejection::LotExpiryPast { expire_time, now } => vec![
+            ("expire_time", timestamp(*expire_time).to_string()),
+            ("now", timestamp(*now).to_string()),
+        ],
+        Rejection::BalanceTooLarge { asset, maximum } => {
+            vec![
+                ("asset", asset.clone()),
+                ("maximum_amount", maximum.to_string()),
+            ]
+        }
+        Rejection::WalletFull { parts, maximum } => {
+            vec![
+                ("parts", parts.to_string()),
+                ("maximum", maximum.to_string()),
+            ]
+        }
+        Rejection::PriceChanged {
+            asset,
+            amount,
+            max_asset,
+            max_amount,
+        } => vec![
+            ("asset", asset.clone()),
+            ("amount", amount.to_string()),
+            ("max_asset", max_asset.clone()),
+            ("max_amount", max_amount.to_string()),
+        ],
+        Rejection::InsufficientFunds {
+            asset,
+            required,
+            available,
+            shortfall,
+            top_up,
+        } => {
+            let mut metadata = vec![
+                ("asset", asset.clone()),
+                ("required_amount", required.to_string()),
+                ("available_amount", available.to_string()),
+                ("shortfall_amount", shortfall.to_string()),
+            ];
+            metadata.extend(top_up.map(|amount| ("top_up_amount", amount.to_string())));
+            metadata
+        }
+        Rejection::HoldNotFound | Rejection::ChargeNotFound => Vec::new(),
+        Rejection::HoldEnded { hold, end } => {
+            vec![("hold", event(*hold)), ("end", end_name(*end).to_owned())]
+        }
+        Rejection::HoldNotExtended { hold, expire_time } => {
+            vec![
+                ("hold", event(*hold)),
+                ("expire_time", timestamp(*expire_time).to_string()),
+            ]
+        }
+        Rejection::HoldTooLong {
+            maximum_expire_time,
+        } => {
+            vec![(
+                "maximum_expire_time",
+                timestamp(*maximum_expire_time).to_string(),
+            )]
+        }
+        Rejection::CaptureExceedsHold {
+            hold,
+            asset,
+            amount,
+            held,
+        } => vec![
+            ("hold", event(*hold)),
+            ("asset", asset.clone()),
+            ("amount", amount.to_string()),
+            ("held_amount", held.to_string()),
+        ],
+        Rejection::RefundExceedsCharge {
+            charge,
+            asset,
+            amount,
+            refundable,
+        } => vec![
+            ("charge", event(*charge)),
+            ("asset", asset.clone()),
+            ("amount", amount.to_string()),
+            ("refundable_amount", refundable.to_string()),
+        ],
+        Rejection::BalanceMismatch {
+            asset,
+            expected,
+            available,
+        } => vec![
+            ("asset", asset.clone()),
+            ("expected_amount", expected.to_string()),
+            ("available_amount", available.to_string()),
+        ],
+        Rejection::CatalogForOtherBook { catalog_book } => {
+            vec![("catalog_book", catalog_book.clone())]
+        }
+        Rejection::InvalidCatalog { problems } => vec![("problems", problems.clone())],
+        Rejection::RequestIdReused {
+            field,
+            event: position,
+        } => {
+            vec![("field", (*field).to_owned()), ("event", event(*position))]
+        }
+        Rejection::PaymentAlreadyRecorded {
+            book,
+            event,
+            kind,
+            id,
+        } => vec![
+            ("event", names::event_name(book, *event)),
+            ("kind", kind.clone()),
+            ("id", id.clone()),
+        ],
+        Rejection::BatchItemRefused {
+            index,
+            reason,
+            message,
+        } => vec![
+            ("index", index.to_string()),
+            ("reason", (*reason).to_owned()),
+            ("message", message.clone()),
+        ],
+    }
+}
+
+const fn end_name(end: HoldEnd) -> &'static str {
+    match end {
+        HoldEnd::Open => "OPEN",
+        HoldEnd::Captured => "CAPTURED",
+        HoldEnd::Released => "RELEASED",
+        HoldEnd::Expired => "EXPIRED",
+    }
+}
+
+/// Why a call got no answer. The engine has logged the cause.
+pub(super) fn engine(error: &EngineError, book: &str) -> Status {
+    let (code, reason, retry, metadata) = match error {
+        EngineError::Rejected(rejection) => {
+            return rejected(rejection, book, ledger_core::event::HOUSE);
+        }
+        EngineError::UnknownBook(book) => (
+            Code::NotFound,
+            "BOOK_NOT_FOUND",
+            None,
+            vec![("book", book.clone())],
+        ),
+        EngineError::QueueFull => (
+            Code::ResourceExhausted,
+            "QUEUE_FULL",
+            Some(RETRY_BUSY),
+            Vec::new(),
+        ),
+        EngineError::TooManyBooks => (
+            Code::ResourceExhausted,
+            "TOO_MANY_BOOKS",
+            Some(RETRY_OUTAGE),
+            Vec::new(),
+        ),
+        EngineError::DeadlineExceeded => (
+            Code::DeadlineExceeded,
+            "DEADLINE_EXCEEDED",
+            None,
+            Vec::new(),
+        ),
+        EngineError::Unavailable => (
+            Code::Unavailable,
+            "DATABASE_UNAVAILABLE",
+            Some(RETRY_OUTAGE),
+            Vec::new(),
+        ),
+        EngineError::ClockSkew { difference_ms } => {
+            let metadata = vec![("difference_ms", difference_ms.to_string())];
+            (
+                Code::Unavailable,
+                "CLOCK_SKEW",
+                Some(RETRY_OUTAGE),
+                metadata,
+            )
+        }
+        EngineError::NotCaughtUp { position, wanted } => {
+            let metadata = vec![
+                ("position", position.to_string()),
+                ("wanted_position", wanted.to_string()),
+            ];
+            (
+                Code::Unavailable,
+                "NOT_CAUGHT_UP",
+                Some(RETRY_BUSY),
+                metadata,
+            )
+        }
+        EngineError::LogForked => (Code::DataLoss, "LOG_FORKED", None, Vec::new()),
+        EngineError::Refused => (Code::Internal, "DATA_REFUSED", None, Vec::new()),
+        EngineError::Stopped => (Code::Internal, "BOOK_STOPPED", None, Vec::new()),
+        EngineError::ShuttingDown => (
+            Code::Unavailable,
+            "SHUTTING_DOWN",
+            Some(RETRY_OUTAGE),
+            Vec::new(),
+        ),
+    };
+    plain(code, reason, error.to_string(), retry, metadata)
+}
+
+/// What the store could not do. The cause is logged here, and only here.
+pub(super) fn store(error: &StoreError) -> Status {
+    match error {
+        StoreError::Busy(_)
+        | StoreError::Lost(_)
+        | StoreError::TimedOut { .. }
+        | StoreError::CannotWrite(_) => {
+            tracing::warn!(error = error as &dyn Error, "a read of the database failed");
+            engine(&EngineError::Unavailable, "")
+        }
+        StoreError::Refused(_) => {
+            tracing::error!(error = error as &dyn Error, "the database refused a read");
+            engine(&EngineError::Refused, "")
+        }
+        StoreError::Damaged(what) => damaged(what),
+    }
+}
+
+/// Why something that was read beside the engine could not be.
+pub(super) fn read(error: &ReadError, book: &str) -> Status {
+    match error {
+        ReadError::Engine(error) => engine(error, book),
+        ReadError::Store(error) => store(error),
+        ReadError::Damaged(what) => damaged(what),
+    }
+}
+
+/// What is stored cannot be right. It is logged here, and only here.
+pub(super) fn damaged(what: &str) -> Status {
+    tracing::error!(what, "what is stored is damaged");
+    plain(
+        Code::DataLoss,
+        "DATA_DAMAGED",
+        "what is stored is damaged",
+        None,
+        Vec::new(),
+    )
+}
+
+/// An answer that has not got what it must have: a bug of ours.
+pub(super) fn incomplete(what: &'static str) -> Status {
+    tracing::error!(what, "an answer lacks something");
+    plain(
+        Code::Internal,
+        "INTERNAL",
+        "the service met an error of its own",
+        None,
+        Vec::new(),
+    )
+}
+
+/// Requests that are wrong in shape: every violation, as far as a client can
+/// take them.
+pub(super) fn invalid(mut violations: Vec<FieldViolation>) -> Status {
+    let found = violations.len();
+    let mut bytes = 0;
+    let fitting = violations.iter().take_while(|violation| {
+        // Each stands twice: in the details and, its field, in the metadata.
+        bytes += 2 * violation.field.len() + violation.description.len() + 8;
+        bytes <= VIOLATIONS_BYTES_MAX
+    });
+    let shown = fitting.count().max(1);
+    violations.truncate(shown);
+    let fields: Vec<&str> = violations
+        .iter()
+        .map(|violation| violation.field.as_str())
+        .collect();
+    let fields = fields.join(", ");
+    let mut message = format!("the request is wrong in: {fields}");
+    let mut metadata = vec![("fields", fields)];
+    if shown < found {
+        message.push_str(&format!(", and {} more", found - shown));
+        metadata.push(("more", (found - shown).to_string()));
+    }
+    let mut details = info(INVALID_REQUEST, metadata);
+    details.set_bad_request(violations);
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// One violation of shape.
+pub(super) fn invalid_field(field: &str, description: &str) -> Status {
+    invalid(vec![FieldViolation::new(field, description)])
+}
+
+/// There is no such event.
+pub(super) fn event_not_found(name: &str) -> Status {
+    let metadata = vec![("event", name.to_owned())];
+    plain(
+        Code::NotFound,
+        "EVENT_NOT_FOUND",
+        "there is no such event",
+        None,
+        metadata,
+    )
+}
+
+/// No place for another subscriber.
+pub(super) fn too_many_subscribers(maximum: usize) -> Status {
+    let metadata = vec![("maximum", maximum.to_string())];
+    let message = format!("there are {maximum} subscribers already");
+    plain(
+        Code::ResourceExhausted,
+        "TOO_MANY_SUBSCRIBERS",
+        message,
+        Some(RETRY_OUTAGE),
+        metadata,
+    )
+}
+
+/// More requests are in work than the service takes on.
+pub(super) fn overloaded() -> Status {
+    let message = "too many requests are in work";
+    plain(
+        Code::ResourceExhausted,
+        "OVERLOADED",
+        message,
+        Some(RETRY_BUSY),
+        Vec::new(),
+    )
+}
+
+/// A status of the transport's own, without details, with the reason that its
+/// code tells.
+pub(super) fn of_transport(status: &Status) -> Status {
+    let (code, reason) = match status.code() {
+        // A message that is not the one of the method: the transport calls
+        // that its own error.
+        Code::Internal | Code::InvalidArgument => (Code::InvalidArgument, "MALFORMED_MESSAGE"),
+        Code::OutOfRange => (Code::InvalidArgument, "MESSAGE_TOO_LARGE"),
+        Code::NotFound => (Code::NotFound, "NOT_FOUND"),
+        Code::DeadlineExceeded | Code::Cancelled => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+        // What is left is a method or an encoding that the service lacks.
+        code => (code, "NOT_SUPPORTED"),
+    };
+    plain(
+        code,
+        reason,
+        status.message(),
+        None,
+        vec![("message", status.message().to_owned())],
+    )
+}
+
+fn plain(
+    code: Code,
+    reason: &'static str,
+    message: impl Into<String>,
+    retry: Option<Duration>,
+    metadata: Metadata,
+) -> Status {
+    let mut details = info(reason, metadata);
+    if retry.is_some() {
+        details.set_retry_info(retry);
+    }
+    Status::with_error_details(code, message, details)
+}
+
+fn info(reason: &'static str, metadata: Metadata) -> ErrorDetails {
+    let metadata: HashMap<String, String> = metadata
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), bounded(value)))
+        .collect();
+    ErrorDetails::with_error_info(reason, DOMAIN, metadata)
+}
+
+fn bounded(mut value: String) -> String {
+    if value.len() > VALUE_BYTES_MAX {
+        value.truncate(value.floor_char_boundary(VALUE_BYTES_MAX));
+    }
+    value
+}

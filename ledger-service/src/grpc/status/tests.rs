@@ -1,0 +1,440 @@
+//! Every error that callers can meet, as they meet it.
+
+use std::collections::BTreeSet;
+
+use ledger_core::Timestamp;
+use tonic_types::FieldViolation;
+
+use super::*;
+
+/// Code, reason and metadata in one line.
+fn told(status: &Status) -> String {
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!(info.domain, "ledger");
+    let mut metadata: Vec<String> = info
+        .metadata
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    metadata.sort();
+    format!("{:?} {} {}", status.code(), info.reason, metadata.join(" "))
+        .trim_end()
+        .to_owned()
+}
+
+/// The place of a variant in the table. Has no arm for the rest, so that a new
+/// variant is not forgotten there.
+const fn place(rejection: &Rejection) -> usize {
+    match rejection {
+        Rejection::RequestExpired { .. } => 0,
+        Rejection::AccountNotFound { .. } => 1,
+        Rejection::AccountClosed { .. } => 2,
+        Rejection::AccountBlocked { .. } => 3,
+        Rejection::AccountNotBlocked { .. } => 4,
+        Rejection::AccountNotEmpty { .. } => 5,
+        Rejection::MetadataKeyNotAllowed { .. } => 6,
+        Rejection::MetadataPersonal { .. } => 7,
+        Rejection::UnknownAsset { .. } => 8,
+        Rejection::UnknownOperation { .. } => 9,
+        Rejection::UnknownCurrency { .. } => 10,
+        Rejection::QuantityTooLarge { .. } => 11,
+        Rejection::AmountTooLarge { .. } => 12,
+        Rejection::LotExpiryPast { .. } => 13,
+        Rejection::BalanceTooLarge { .. } => 14,
+        Rejection::WalletFull { .. } => 15,
+        Rejection::PriceChanged { .. } => 16,
+        Rejection::InsufficientFunds { .. } => 17,
+        Rejection::HoldNotFound => 18,
+        Rejection::HoldEnded { .. } => 19,
+        Rejection::HoldNotExtended { .. } => 20,
+        Rejection::HoldTooLong { .. } => 21,
+        Rejection::CaptureExceedsHold { .. } => 22,
+        Rejection::ChargeNotFound => 23,
+        Rejection::RefundExceedsCharge { .. } => 24,
+        Rejection::TransferToSelf { .. } => 25,
+        Rejection::BalanceMismatch { .. } => 26,
+        Rejection::CatalogForOtherBook { .. } => 27,
+        Rejection::InvalidCatalog { .. } => 28,
+        Rejection::RequestIdReused { .. } => 29,
+        Rejection::PaymentAlreadyRecorded { .. } => 30,
+        Rejection::BatchItemRefused { .. } => 31,
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of all there is")]
+fn every_rejection_is_told_with_its_words() {
+    let (account, asset) = ("a".to_owned(), "RUB".to_owned());
+    let (expire_time, now) = (Timestamp(1_000_000), Timestamp(2_500_000));
+    let table = [
+        (
+            Rejection::RequestExpired { expire_time, now },
+            "DeadlineExceeded REQUEST_EXPIRED expire_time=1970-01-01T00:00:01Z \
+             now=1970-01-01T00:00:02.500Z",
+        ),
+        (
+            Rejection::AccountNotFound {
+                account: account.clone(),
+            },
+            "NotFound ACCOUNT_NOT_FOUND account=books/b/accounts/a",
+        ),
+        (
+            Rejection::AccountClosed {
+                account: account.clone(),
+            },
+            "FailedPrecondition ACCOUNT_CLOSED account=books/b/accounts/a",
+        ),
+        (
+            Rejection::AccountBlocked {
+                account: account.clone(),
+                code: "FRAUD".to_owned(),
+            },
+            "FailedPrecondition ACCOUNT_BLOCKED account=books/b/accounts/a code=FRAUD",
+        ),
+        (
+            Rejection::AccountNotBlocked {
+                account: account.clone(),
+            },
+            "FailedPrecondition ACCOUNT_NOT_BLOCKED account=books/b/accounts/a",
+        ),
+        (
+            Rejection::AccountNotEmpty {
+                account: account.clone(),
+                asset: asset.clone(),
+            },
+            "FailedPrecondition ACCOUNT_NOT_EMPTY account=books/b/accounts/a asset=RUB",
+        ),
+        (
+            Rejection::MetadataKeyNotAllowed {
+                key: "k".to_owned(),
+            },
+            "InvalidArgument METADATA_KEY_NOT_ALLOWED key=k",
+        ),
+        (
+            Rejection::MetadataPersonal {
+                key: "k".to_owned(),
+                kind: "e-mail",
+            },
+            "InvalidArgument METADATA_PERSONAL key=k kind=e-mail",
+        ),
+        (
+            Rejection::UnknownAsset {
+                asset: asset.clone(),
+            },
+            "NotFound UNKNOWN_ASSET asset=RUB",
+        ),
+        (
+            Rejection::UnknownOperation {
+                operation: "o".to_owned(),
+            },
+            "NotFound UNKNOWN_OPERATION operation=o",
+        ),
+        (
+            Rejection::UnknownCurrency {
+                currency: "USD".to_owned(),
+            },
+            "NotFound UNKNOWN_CURRENCY currency=USD",
+        ),
+        (
+            Rejection::QuantityTooLarge {
+                quantity: 7,
+                maximum: 5,
+            },
+            "InvalidArgument QUANTITY_TOO_LARGE maximum=5 quantity=7",
+        ),
+        (
+            Rejection::AmountTooLarge {
+                amount: 7,
+                maximum: 5,
+            },
+            "InvalidArgument AMOUNT_TOO_LARGE amount=7 maximum_amount=5",
+        ),
+        (
+            Rejection::LotExpiryPast { expire_time, now },
+            "FailedPrecondition LOT_EXPIRY_PAST expire_time=1970-01-01T00:00:01Z \
+             now=1970-01-01T00:00:02.500Z",
+        ),
+        (
+            Rejection::BalanceTooLarge {
+                asset: asset.clone(),
+                maximum: 5,
+            },
+            "FailedPrecondition BALANCE_TOO_LARGE asset=RUB maximum_amount=5",
+        ),
+        (
+            Rejection::WalletFull {
+                parts: 256,
+                maximum: 256,
+            },
+            "FailedPrecondition WALLET_FULL maximum=256 parts=256",
+        ),
+        (
+            Rejection::PriceChanged {
+                asset: asset.clone(),
+                amount: 7,
+                max_asset: "XTR".to_owned(),
+                max_amount: 5,
+            },
+            "FailedPrecondition PRICE_CHANGED amount=7 asset=RUB max_amount=5 max_asset=XTR",
+        ),
+        (
+            Rejection::InsufficientFunds {
+                asset: asset.clone(),
+                required: 7,
+                available: 5,
+                shortfall: 2,
+                top_up: Some(100),
+            },
+            "FailedPrecondition INSUFFICIENT_FUNDS asset=RUB available_amount=5 \
+             required_amount=7 shortfall_amount=2 top_up_amount=100",
+        ),
+        (Rejection::HoldNotFound, "NotFound HOLD_NOT_FOUND"),
+        (
+            Rejection::HoldEnded {
+                hold: 3,
+                end: HoldEnd::Captured,
+            },
+            "FailedPrecondition HOLD_ENDED end=CAPTURED hold=books/b/events/3",
+        ),
+        (
+            Rejection::HoldNotExtended {
+                hold: 3,
+                expire_time,
+            },
+            "FailedPrecondition HOLD_NOT_EXTENDED expire_time=1970-01-01T00:00:01Z \
+             hold=books/b/events/3",
+        ),
+        (
+            Rejection::HoldTooLong {
+                maximum_expire_time: expire_time,
+            },
+            "InvalidArgument HOLD_TOO_LONG maximum_expire_time=1970-01-01T00:00:01Z",
+        ),
+        (
+            Rejection::CaptureExceedsHold {
+                hold: 3,
+                asset: asset.clone(),
+                amount: 7,
+                held: 5,
+            },
+            "FailedPrecondition CAPTURE_EXCEEDS_HOLD amount=7 asset=RUB held_amount=5 \
+             hold=books/b/events/3",
+        ),
+        (Rejection::ChargeNotFound, "NotFound CHARGE_NOT_FOUND"),
+        (
+            Rejection::RefundExceedsCharge {
+                charge: 3,
+                asset: asset.clone(),
+                amount: 7,
+                refundable: 5,
+            },
+            "FailedPrecondition REFUND_EXCEEDS_CHARGE amount=7 asset=RUB \
+             charge=books/b/events/3 refundable_amount=5",
+        ),
+        (
+            Rejection::TransferToSelf { account },
+            "InvalidArgument TRANSFER_TO_SELF account=books/b/accounts/a",
+        ),
+        (
+            Rejection::BalanceMismatch {
+                asset,
+                expected: 7,
+                available: 5,
+            },
+            "FailedPrecondition BALANCE_MISMATCH asset=RUB available_amount=5 expected_amount=7",
+        ),
+        (
+            Rejection::CatalogForOtherBook {
+                catalog_book: "c".to_owned(),
+            },
+            "InvalidArgument CATALOG_FOR_OTHER_BOOK catalog_book=c",
+        ),
+        (
+            Rejection::InvalidCatalog {
+                problems: "line 3".to_owned(),
+            },
+            "InvalidArgument INVALID_CATALOG problems=line 3",
+        ),
+        (
+            Rejection::RequestIdReused {
+                field: "amount",
+                event: 3,
+            },
+            "AlreadyExists REQUEST_ID_REUSED event=books/b/events/3 field=amount",
+        ),
+        (
+            Rejection::PaymentAlreadyRecorded {
+                book: "c".to_owned(),
+                event: 3,
+                kind: "payment".to_owned(),
+                id: "p-1".to_owned(),
+            },
+            "AlreadyExists PAYMENT_ALREADY_RECORDED event=books/c/events/3 id=p-1 kind=payment",
+        ),
+        (
+            Rejection::BatchItemRefused {
+                index: 2,
+                reason: "INSUFFICIENT_FUNDS",
+                message: "m".to_owned(),
+            },
+            "FailedPrecondition BATCH_ITEM_REFUSED index=2 message=m reason=INSUFFICIENT_FUNDS",
+        ),
+    ];
+    for (index, (rejection, expected)) in table.iter().enumerate() {
+        assert_eq!(place(rejection), index, "{rejection:?}");
+        let status = rejected(rejection, "b", "a");
+        assert_eq!(told(&status), *expected);
+        assert_eq!(status.message(), rejection.to_string());
+        let details = status.get_error_details();
+        let is_precondition = status.code() == Code::FailedPrecondition;
+        assert_eq!(
+            details.has_precondition_failure_violations(),
+            is_precondition
+        );
+        let message = into_message(&status);
+        assert_eq!(message.code, status.code() as i32);
+        assert_eq!(message.message, status.message());
+        assert!(!message.details.is_empty());
+    }
+    let reasons: BTreeSet<&str> = table
+        .iter()
+        .map(|(rejection, _)| rejection.reason())
+        .collect();
+    assert_eq!(reasons.len(), table.len(), "each has a reason of its own");
+}
+
+#[test]
+fn every_engine_error_is_told_and_says_when_to_come_back() {
+    let funds = Rejection::HoldNotFound;
+    let table = [
+        (
+            EngineError::UnknownBook("c".to_owned()),
+            "NotFound BOOK_NOT_FOUND book=c",
+            false,
+        ),
+        (EngineError::QueueFull, "ResourceExhausted QUEUE_FULL", true),
+        (
+            EngineError::TooManyBooks,
+            "ResourceExhausted TOO_MANY_BOOKS",
+            true,
+        ),
+        (
+            EngineError::DeadlineExceeded,
+            "DeadlineExceeded DEADLINE_EXCEEDED",
+            false,
+        ),
+        (
+            EngineError::Unavailable,
+            "Unavailable DATABASE_UNAVAILABLE",
+            true,
+        ),
+        (
+            EngineError::ClockSkew {
+                difference_ms: 3_000,
+            },
+            "Unavailable CLOCK_SKEW difference_ms=3000",
+            true,
+        ),
+        (
+            EngineError::NotCaughtUp {
+                position: 5,
+                wanted: 7,
+            },
+            "Unavailable NOT_CAUGHT_UP position=5 wanted_position=7",
+            true,
+        ),
+        (EngineError::LogForked, "DataLoss LOG_FORKED", false),
+        (
+            EngineError::Rejected(Box::new(funds)),
+            "NotFound HOLD_NOT_FOUND",
+            false,
+        ),
+        (EngineError::Refused, "Internal DATA_REFUSED", false),
+        (EngineError::Stopped, "Internal BOOK_STOPPED", false),
+        (EngineError::ShuttingDown, "Unavailable SHUTTING_DOWN", true),
+    ];
+    for (error, expected, has_retry) in table {
+        let status = engine(&error, "b");
+        assert_eq!(told(&status), expected);
+        assert_eq!(
+            status.get_details_retry_info().is_some(),
+            has_retry,
+            "{expected}"
+        );
+    }
+}
+
+#[test]
+fn causes_stay_inside() {
+    let secret = "postgres://user:password@host";
+    let cause = || sqlx_error(secret);
+    let table = [
+        (StoreError::Refused(cause()), "Internal DATA_REFUSED"),
+        (
+            StoreError::Busy(cause()),
+            "Unavailable DATABASE_UNAVAILABLE",
+        ),
+        (
+            StoreError::Lost(cause()),
+            "Unavailable DATABASE_UNAVAILABLE",
+        ),
+        (
+            StoreError::TimedOut { limit_ms: 10 },
+            "Unavailable DATABASE_UNAVAILABLE",
+        ),
+        (
+            StoreError::CannotWrite(cause()),
+            "Unavailable DATABASE_UNAVAILABLE",
+        ),
+        (
+            StoreError::Damaged(secret.to_owned()),
+            "DataLoss DATA_DAMAGED",
+        ),
+    ];
+    for (error, expected) in table {
+        let status = store(&error);
+        assert_eq!(told(&status), expected);
+        assert!(!format!("{status:?}").contains("password"), "{status:?}");
+    }
+}
+
+/// The store's causes are of a crate that is not used here by name.
+fn sqlx_error<E: From<std::io::Error>>(text: &str) -> E {
+    std::io::Error::other(text.to_owned()).into()
+}
+
+#[test]
+fn violations_are_all_told_as_long_as_they_fit() {
+    let violation = |index: usize| FieldViolation::new(format!("requests[{index}].amount"), "no");
+    let few = invalid((0..3).map(violation).collect());
+    let expected = "InvalidArgument INVALID_REQUEST \
+                    fields=requests[0].amount, requests[1].amount, requests[2].amount";
+    assert_eq!(told(&few), expected);
+    assert_eq!(
+        few.get_details_bad_request()
+            .unwrap()
+            .field_violations
+            .len(),
+        3
+    );
+    let many = invalid((0..1_000).map(violation).collect());
+    let shown = many
+        .get_details_bad_request()
+        .unwrap()
+        .field_violations
+        .len();
+    assert!((50..200).contains(&shown), "{shown}");
+    let more = many.get_details_error_info().unwrap().metadata["more"].clone();
+    assert_eq!(more, (1_000 - shown).to_string());
+    let trailers = many.details().len() * 4 / 3 + many.message().len() * 2;
+    assert!(trailers < 16 * 1024, "{trailers} bytes of trailers");
+}
+
+#[test]
+fn long_values_are_cut_between_characters() {
+    let problems = "ё".repeat(2_000);
+    let status = rejected(&Rejection::InvalidCatalog { problems }, "b", "a");
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.metadata["problems"].len(), 1_024);
+}

@@ -1,0 +1,373 @@
+//! The index of events by account and by the caller's own ids: built from the
+//! log in the background, by the one instance that holds the lease.
+//!
+//! Each chunk moves the index's checkpoint by compare-and-swap, in the same
+//! transaction as its rows and guarded by the lease, so that two instances that
+//! both believe to lead do no harm. It gives way to charges: while requests
+//! wait for a book's writer and the lag is bearable, the book is passed over,
+//! unless a read waits for the index.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::Notify, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::ReadError;
+use ledger_core::Event;
+
+use crate::{
+    engine::{Engine, EngineError, log},
+    limits::{INDEX_EVENTS, INDEX_LAG_EVENTS_MAX, LEASE_RENEWAL_INTERVAL},
+    store::{IndexedEvent, Lease, SharedStore, StoredEvent},
+};
+
+/// The name of the lease.
+pub const INDEX_LEASE: &str = "index";
+/// The shortest pause after a pass that found nothing to do.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// A pass over many idle books is followed by a pause of this many times its
+/// own time, so that looking costs a fifth of one connection at the most.
+const PAUSE_FACTOR: u32 = 4;
+/// How often one who waits looks how far another instance has come.
+const WAIT_INTERVAL: Duration = Duration::from_millis(25);
+/// The first and the longest gap between tries when something fails.
+const GAPS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// How many events are decoded before others get a turn.
+const DECODED_IN_A_ROW: usize = 128;
+
+/// The index. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Index {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    /// Wakes the task.
+    wanted: Notify,
+    /// Wakes those who wait, when the task has come further.
+    progress: Notify,
+    /// How many wait for each book.
+    waiting: std::sync::Mutex<HashMap<String, usize>>,
+    shutdown: CancellationToken,
+    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Index {
+    /// Starts building. `holder` is a random id of this process, which tells it
+    /// from others that want the lease.
+    #[must_use]
+    pub fn spawn(engine: Engine, holder: String, shutdown: CancellationToken) -> Self {
+        let inner = Arc::new(Inner {
+            engine,
+            wanted: Notify::new(),
+            progress: Notify::new(),
+            waiting: std::sync::Mutex::new(HashMap::new()),
+            shutdown,
+            task: tokio::sync::Mutex::new(None),
+        });
+        let builder = Builder {
+            inner: Arc::clone(&inner),
+            holder,
+            books: HashMap::new(),
+        };
+        let task = tokio::spawn(builder.run());
+        if let Ok(mut slot) = inner.task.try_lock() {
+            *slot = Some(task);
+        }
+        Self { inner }
+    }
+
+    /// Waits until the building has stopped, after its shutdown was asked for.
+    pub async fn stopped(&self) {
+        if let Some(task) = self.inner.task.lock().await.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the index ended badly"
+            );
+        }
+    }
+
+    /// The store that it reads and writes.
+    #[must_use]
+    pub fn store(&self) -> &SharedStore {
+        self.inner.engine.store()
+    }
+
+    /// Waits until the index of a book has come to `position`, and makes it go
+    /// on at once.
+    ///
+    /// # Errors
+    /// [`EngineError::NotCaughtUp`] at the deadline; the service stops.
+    pub async fn wait_for(
+        &self,
+        book: &str,
+        position: u64,
+        deadline: Instant,
+    ) -> Result<(), ReadError> {
+        let _waiting = Waiting::new(&self.inner, book);
+        loop {
+            let progress = self.inner.progress.notified();
+            let reached = self.store().indexed_position(book).await?;
+            if reached >= position {
+                return Ok(());
+            }
+            if self.inner.shutdown.is_cancelled() {
+                return Err(EngineError::ShuttingDown.into());
+            }
+            if Instant::now() >= deadline {
+                let error = EngineError::NotCaughtUp {
+                    position: reached,
+                    wanted: position,
+                };
+                return Err(error.into());
+            }
+            self.inner.wanted.notify_one();
+            let until = deadline.min(Instant::now() + WAIT_INTERVAL);
+            // Woken or not, the next look tells.
+            let _ = tokio::time::timeout_at(until.into(), progress).await;
+        }
+    }
+}
+
+/// Says for as long as it lives that someone waits for a book.
+struct Waiting<'a> {
+    inner: &'a Inner,
+    book: &'a str,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(inner: &'a Inner, book: &'a str) -> Self {
+        let mut waiting = inner.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting.entry(book.to_owned()).or_default() += 1;
+        Self { inner, book }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self
+            .inner
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = waiting.get_mut(self.book) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(self.book);
+            }
+        }
+    }
+}
+
+/// The task that builds.
+struct Builder {
+    inner: Arc<Inner>,
+    holder: String,
+    books: HashMap<String, BookProgress>,
+}
+
+/// How far a book has come.
+#[derive(Default)]
+struct BookProgress {
+    /// The checkpoint, as this leader moved it last.
+    indexed: Option<u64>,
+    outage: Outage,
+}
+
+impl Builder {
+    async fn run(mut self) {
+        let mut outage = Outage::default();
+        while !self.is_stopping() {
+            let began = Instant::now();
+            let pause = match self.lead().await {
+                Ok(true) => {
+                    outage.end("index");
+                    Duration::ZERO
+                }
+                Ok(false) => {
+                    outage.end("index");
+                    PAUSE_MIN.max(began.elapsed() * PAUSE_FACTOR)
+                }
+                Err(error) => outage.begin("index", &error),
+            };
+            if pause.is_zero() {
+                tokio::task::yield_now().await;
+            } else {
+                self.pause(pause).await;
+            }
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.inner.shutdown.is_cancelled()
+    }
+
+    /// Waits, unless someone wants the index to go on, or to end.
+    async fn pause(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.inner.wanted.notified() => {}
+            () = self.inner.shutdown.cancelled() => {}
+        }
+    }
+
+    /// One pass over the books, if this instance leads. Answers whether any of
+    /// them has more to do.
+    async fn lead(&mut self) -> Result<bool, ReadError> {
+        let store = Arc::clone(self.inner.engine.store());
+        let Some(lease) = store.lease(INDEX_LEASE, &self.holder).await? else {
+            self.books.clear();
+            let stopping = self.inner.shutdown.cancelled();
+            let _ = tokio::time::timeout(LEASE_RENEWAL_INTERVAL, stopping).await;
+            return Ok(false);
+        };
+        let renewed_at = Instant::now();
+        let mut has_more = false;
+        for book in store.books().await? {
+            if self.is_stopping() || renewed_at.elapsed() >= LEASE_RENEWAL_INTERVAL {
+                return Ok(true);
+            }
+            let mut progress = self.books.remove(&book).unwrap_or_default();
+            if progress.outage.is_over() {
+                match self.build(&book, &mut progress, lease, renewed_at).await {
+                    Ok(more) => {
+                        progress.outage.end(&book);
+                        has_more |= more;
+                    }
+                    Err(error) => {
+                        progress.indexed = None;
+                        progress.outage.begin(&book, &error);
+                    }
+                }
+            }
+            self.books.insert(book, progress);
+        }
+        Ok(has_more)
+    }
+
+    /// Builds one book's index, chunk by chunk, until it has caught up, has to
+    /// give way, or the lease is due. Answers whether there is more to do now.
+    async fn build(
+        &self,
+        book: &str,
+        progress: &mut BookProgress,
+        lease: Lease,
+        renewed_at: Instant,
+    ) -> Result<bool, ReadError> {
+        let store = self.inner.engine.store();
+        while !self.is_stopping() && renewed_at.elapsed() < LEASE_RENEWAL_INTERVAL {
+            let from = match progress.indexed {
+                Some(indexed) => indexed,
+                None => store.indexed_position(book).await?,
+            };
+            progress.indexed = Some(from);
+            if self.gives_way(book, from).await? {
+                return Ok(false);
+            }
+            let stored = store.read_after(book, from, INDEX_EVENTS).await?;
+            let Some(to) = stored.last().map(|event| event.position) else {
+                return Ok(false);
+            };
+            let rows = rows(&stored).await?;
+            let is_done = store.index_events(book, from, to, &rows, lease).await?;
+            // Whoever moved the checkpoint instead, it is looked up again.
+            progress.indexed = is_done.then_some(to);
+            self.inner.progress.notify_waiters();
+            if stored.len() < INDEX_EVENTS as usize {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether charges go first now.
+    async fn gives_way(&self, book: &str, indexed: u64) -> Result<bool, ReadError> {
+        let engine = &self.inner.engine;
+        if !engine.is_busy(book) || self.is_waited_for(book) {
+            return Ok(false);
+        }
+        let seen = engine.store().head(book).await?;
+        let head = seen.map_or(0, |seen| seen.head.position);
+        Ok(head.saturating_sub(indexed) < INDEX_LAG_EVENTS_MAX)
+    }
+
+    fn is_waited_for(&self, book: &str) -> bool {
+        let waiting = self
+            .inner
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.contains_key(book)
+    }
+}
+
+/// The index rows of events.
+async fn rows(stored: &[StoredEvent]) -> Result<Vec<IndexedEvent>, ReadError> {
+    let mut rows = Vec::with_capacity(stored.len());
+    for chunk in stored.chunks(DECODED_IN_A_ROW) {
+        for event in chunk {
+            rows.push(index_row(
+                log::decode(event).map_err(ReadError::Damaged)?.event,
+            ));
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(rows)
+}
+
+/// The index row of an event.
+#[must_use]
+pub fn index_row(event: Event) -> IndexedEvent {
+    IndexedEvent {
+        position: event.position,
+        kind: event.payload.kind() as u8,
+        operation: event.payload.operation().map(str::to_owned),
+        operations_delta: event.payload.operations_delta(),
+        recorded_at: event.recorded_at,
+        account: event.account,
+        external_id: event.annotations.external_id,
+    }
+}
+
+/// A time in which something fails: said once when it begins and once when it
+/// ends, with growing gaps between the tries.
+#[derive(Default)]
+struct Outage {
+    gap: Duration,
+    retry_at: Option<Instant>,
+}
+
+impl Outage {
+    /// Something failed. Answers how long to wait.
+    fn begin(&mut self, what: &str, error: &ReadError) -> Duration {
+        let (first, longest) = GAPS;
+        if self.retry_at.is_none() {
+            self.gap = first;
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(what, error, "the index of events cannot be built");
+        } else {
+            self.gap = (self.gap * 2).min(longest);
+        }
+        self.retry_at = Some(Instant::now() + self.gap);
+        self.gap
+    }
+
+    /// It went well.
+    fn end(&mut self, what: &str) {
+        if self.retry_at.take().is_some() {
+            tracing::info!(what, "the index of events is being built again");
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.retry_at
+            .is_none_or(|retry_at| retry_at <= Instant::now())
+    }
+}

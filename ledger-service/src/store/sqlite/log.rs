@@ -1,0 +1,221 @@
+//! Reading the log, and what was written in one piece with it.
+
+use ledger_core::Timestamp;
+use sqlx::sqlite::SqliteExecutor;
+
+use super::error::store_error;
+use super::load::json;
+use crate::store::row::{self, signed};
+use crate::store::{
+    NewEvent, RequestKey, StoreError, StoredEvent, StoredExternalId, StoredRequest,
+};
+
+/// Makes an empty log and its empty index, unless they exist.
+pub(super) const CREATE_BOOK: &str = "INSERT INTO logs (book, position, hash, recorded_at_us)
+     VALUES ($1, 0, zeroblob(32), 0) ON CONFLICT (book) DO NOTHING;
+     INSERT INTO index_progress (book, position)
+     VALUES ($1, 0) ON CONFLICT (book) DO NOTHING";
+
+/// The books that have logs.
+pub(super) async fn books(on: impl SqliteExecutor<'_>) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar("SELECT book FROM logs ORDER BY book")
+        .fetch_all(on)
+        .await
+        .map_err(store_error)
+}
+
+/// Up to `limit` events after a position.
+pub(super) async fn read_after(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+    position: u64,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT position, body, hash FROM events
+         WHERE book = $1 AND position > $2
+         ORDER BY position LIMIT $3",
+    )
+    .bind(book)
+    .bind(signed(position))
+    .bind(i64::from(limit))
+    .fetch_all(on)
+    .await
+    .map_err(store_error)?;
+    row::all(&rows, row::event)
+}
+
+/// The events at these positions.
+pub(super) async fn read_at(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+    positions: &[u64],
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT position, body, hash FROM events
+         WHERE book = $1 AND position IN (SELECT value FROM json_each($2))
+         ORDER BY position",
+    )
+    .bind(book)
+    .bind(json(positions)?)
+    .fetch_all(on)
+    .await
+    .map_err(store_error)?;
+    row::all(&rows, row::event)
+}
+
+/// The events in these ranges, and those that refer to them.
+pub(super) async fn read_with_references(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+    ranges: &[(u64, u32)],
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let rows = sqlx::query(
+        "WITH wanted AS MATERIALIZED (SELECT value AS position FROM json_each($2)),
+         found AS MATERIALIZED (
+             SELECT position FROM events
+             WHERE book = $1 AND position IN (SELECT position FROM wanted)
+             UNION
+             SELECT position FROM events
+             WHERE book = $1 AND refers_to IS NOT NULL
+                   AND refers_to IN (SELECT position FROM wanted)
+         )
+         SELECT position, body, hash FROM events
+         WHERE book = $1 AND position IN (SELECT position FROM found)
+         ORDER BY position",
+    )
+    .bind(book)
+    .bind(json(&row::positions(ranges))?)
+    .fetch_all(on)
+    .await
+    .map_err(store_error)?;
+    row::all(&rows, row::event)
+}
+
+/// Up to `limit` events after a position, with the columns beside the bodies.
+pub(super) async fn read_columns_after(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+    position: u64,
+    limit: u32,
+) -> Result<Vec<NewEvent>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT position, account, version, kind, refers_to, recorded_at_us, body, hash
+         FROM events
+         WHERE book = $1 AND position > $2
+         ORDER BY position LIMIT $3",
+    )
+    .bind(book)
+    .bind(signed(position))
+    .bind(i64::from(limit))
+    .fetch_all(on)
+    .await
+    .map_err(store_error)?;
+    row::all(&rows, row::event_with_copies)
+}
+
+/// The last CatalogApplied.
+pub(super) async fn last_catalog(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+) -> Result<Option<StoredEvent>, StoreError> {
+    let row = sqlx::query(
+        "SELECT position, body, hash FROM events
+         WHERE book = $1 AND kind = 18
+         ORDER BY position DESC LIMIT 1",
+    )
+    .bind(book)
+    .fetch_optional(on)
+    .await
+    .map_err(store_error)?;
+    row.as_ref().map(row::event).transpose()
+}
+
+/// The last position recorded at or before a time. Times never decrease along a
+/// log, so the span is halved until one position is left: each row of `span` is
+/// one read by key.
+pub(super) async fn position_at(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+    time: Timestamp,
+) -> Result<u64, StoreError> {
+    let row = sqlx::query(
+        "WITH RECURSIVE span (low, high) AS (
+             SELECT 0, position FROM logs WHERE book = $1
+             UNION ALL
+             SELECT CASE WHEN e.recorded_at_us <= $2 THEN e.position ELSE low END,
+                    CASE WHEN e.recorded_at_us <= $2 THEN high ELSE e.position - 1 END
+             FROM span JOIN events e ON e.book = $1 AND e.position = (low + high + 1) / 2
+             WHERE low < high
+         )
+         SELECT low, high FROM span ORDER BY high - low LIMIT 1",
+    )
+    .bind(book)
+    .bind(time.0)
+    .fetch_optional(on)
+    .await
+    .map_err(store_error)?;
+    row::searched(row.as_ref())
+}
+
+/// Up to `limit` requests after one.
+pub(super) async fn requests_after(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+    after: Option<&RequestKey>,
+    limit: u32,
+) -> Result<Vec<StoredRequest>, StoreError> {
+    // No id is shorter than 16 bytes: the empty one is before all.
+    let (request_id, account) = after.map_or((&[][..], ""), |key| {
+        (key.request_id.0.as_slice(), key.account.as_str())
+    });
+    let rows = sqlx::query(
+        "SELECT account, request_id, position, count, hash FROM requests
+         WHERE book = $1 AND (request_id, book, account) > ($2, $1, $3)
+         ORDER BY request_id, book, account LIMIT $4",
+    )
+    .bind(book)
+    .bind(request_id)
+    .bind(account)
+    .bind(i64::from(limit))
+    .fetch_all(on)
+    .await
+    .map_err(store_error)?;
+    row::all(&rows, |row| row::request(row, 0))
+}
+
+/// One request.
+pub(super) async fn request(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+    key: &RequestKey,
+) -> Result<Option<StoredRequest>, StoreError> {
+    let row = sqlx::query(
+        "SELECT account, request_id, position, count, hash FROM requests
+         WHERE request_id = $1 AND book = $2 AND account = $3",
+    )
+    .bind(key.request_id.0.as_slice())
+    .bind(book)
+    .bind(key.account.as_str())
+    .fetch_optional(on)
+    .await
+    .map_err(store_error)?;
+    row.as_ref().map(|row| row::request(row, 0)).transpose()
+}
+
+/// The ids of providers that events of a book claimed.
+pub(super) async fn external_ids_of(
+    on: impl SqliteExecutor<'_>,
+    book: &str,
+) -> Result<Vec<StoredExternalId>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT provider, merchant_account, kind, id, book, position
+         FROM external_ids WHERE book = $1
+         ORDER BY position, provider, merchant_account, kind, id",
+    )
+    .bind(book)
+    .fetch_all(on)
+    .await
+    .map_err(store_error)?;
+    row::all(&rows, |row| row::external_id(row, 0))
+}

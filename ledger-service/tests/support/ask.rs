@@ -1,0 +1,280 @@
+//! Engines with small bounds, and short ways to ask them.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use ledger_core::{
+    Command, Money, Rejection, Request, RequestId,
+    account::Funding,
+    command::{
+        Adjust, ApplyCatalog, AssetAmount, Change, Charge, Credit, OpenAccount, PlaceHold,
+        RecordPayment, Target, Transfer,
+    },
+    event::{Annotations, HOUSE, ProviderId},
+};
+use ledger_service::{
+    engine::{Answer, Call, CallOptions, Clock, Engine, EngineError, EngineLimits, Snapshot},
+    store::SharedStore,
+};
+
+use super::faulty::{Faults, Gate, Kind};
+
+/// The book of the tests.
+pub(crate) const BOOK: &str = "test";
+
+/// Its catalog.
+pub(crate) const CATALOG: &str = include_str!("catalog.toml");
+
+/// What a call with one request gets.
+pub(crate) type Asked = Result<Result<Answer, Rejection>, EngineError>;
+
+/// Bounds that make caches evict all the time.
+pub(crate) const fn small_limits() -> EngineLimits {
+    EngineLimits {
+        queue_jobs_max: 1_024,
+        batch_commands_max: 64,
+        cached_accounts_max: 4,
+        answered_requests_max: 16,
+    }
+}
+
+/// An engine with small bounds.
+pub(crate) fn engine(store: SharedStore) -> Engine {
+    Engine::with_limits(store, Clock::system(), small_limits())
+}
+
+/// An engine with small bounds whose book exists and has its catalog.
+pub(crate) async fn opened(store: SharedStore) -> Engine {
+    store.create_book(BOOK).await.unwrap();
+    let engine = engine(store);
+    done(&engine, request(HOUSE, id("catalog"), apply(CATALOG))).await;
+    engine
+}
+
+/// An id that a name stands for; the same name gives the same id.
+pub(crate) fn id(name: &str) -> RequestId {
+    use sha2::{Digest as _, Sha256};
+    let digest: [u8; 32] = Sha256::digest(name).into();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    RequestId(bytes)
+}
+
+pub(crate) fn request(account: &str, request_id: RequestId, command: Command) -> Request {
+    Request {
+        account: account.to_owned(),
+        request_id: Some(request_id),
+        origin: "bot".to_owned(),
+        annotations: Annotations::default(),
+        expires_at: None,
+        command,
+    }
+}
+
+/// Asks for one request, whatever comes of it.
+pub(crate) async fn ask(engine: &Engine, request: Request) -> Asked {
+    ask_with(engine, request, CallOptions::default()).await
+}
+
+pub(crate) async fn ask_with(engine: &Engine, request: Request, options: CallOptions) -> Asked {
+    let call = Call {
+        requests: vec![request],
+        options,
+    };
+    let mut results = engine.call(BOOK, call).await?;
+    assert_eq!(results.len(), 1, "one result a request");
+    Ok(results.remove(0))
+}
+
+/// Asks for one request that is to be carried out.
+pub(crate) async fn done(engine: &Engine, request: Request) -> Answer {
+    ask(engine, request).await.unwrap().unwrap()
+}
+
+/// Asks for one request that is to be refused; gives the reason.
+pub(crate) async fn refused(engine: &Engine, request: Request) -> Rejection {
+    ask(engine, request).await.unwrap().unwrap_err()
+}
+
+pub(crate) async fn read(engine: &Engine, account: &str) -> Snapshot {
+    engine
+        .read(BOOK, vec![account.to_owned()], None)
+        .await
+        .unwrap()
+}
+
+/// What an account has of an asset.
+pub(crate) async fn balance(engine: &Engine, account: &str, asset: &str) -> i64 {
+    read(engine, account).await.accounts[0]
+        .totals(asset)
+        .balance
+}
+
+/// Has all of these decided in one batch, in this order: they gather while the
+/// writer is held up at the gate of another append.
+pub(crate) async fn in_one_batch(
+    engine: &Engine,
+    faults: &Faults,
+    calls: Vec<Call>,
+) -> Vec<Result<Vec<Result<Answer, Rejection>>, EngineError>> {
+    let count = calls.len();
+    let (fault, mut gate) = Gate::before();
+    faults.once(Kind::Append, fault);
+    let holding_up = tokio::spawn({
+        let engine = engine.clone();
+        let request_id = id(&format!("in_one_batch {}", faults.appends()));
+        async move { done(&engine, request("tg:first", request_id, add("XP", 1))).await }
+    });
+    gate.arrived().await;
+    let answers = tokio::spawn({
+        let engine = engine.clone();
+        async move {
+            let calls = calls.into_iter().map(|call| engine.call(BOOK, call));
+            futures::future::join_all(calls).await
+        }
+    });
+    while engine.queued_jobs() < count {
+        tokio::task::yield_now().await;
+    }
+    gate.open();
+    holding_up.await.unwrap();
+    answers.await.unwrap()
+}
+
+/// The same for single requests.
+pub(crate) async fn each_in_one_batch(
+    engine: &Engine,
+    faults: &Faults,
+    requests: Vec<Request>,
+) -> Vec<Asked> {
+    let call = |request| Call {
+        requests: vec![request],
+        options: CallOptions::default(),
+    };
+    let answers = in_one_batch(engine, faults, requests.into_iter().map(call).collect()).await;
+    answers
+        .into_iter()
+        .map(|answer| answer.map(|mut results| results.remove(0)))
+        .collect()
+}
+
+/// A deadline that has passed.
+pub(crate) fn passed() -> CallOptions {
+    CallOptions {
+        deadline: Some(Instant::now()),
+        ..CallOptions::default()
+    }
+}
+
+pub(crate) fn dry() -> CallOptions {
+    CallOptions {
+        validate_only: true,
+        ..CallOptions::default()
+    }
+}
+
+pub(crate) fn apply(text: &str) -> Command {
+    Command::ApplyCatalog(ApplyCatalog {
+        text: text.to_owned(),
+        overrides: BTreeMap::new(),
+    })
+}
+
+pub(crate) fn open() -> Command {
+    Command::OpenAccount(OpenAccount {})
+}
+
+/// A bought lot without an end.
+pub(crate) fn credit(asset: &str, amount: i64) -> Command {
+    Command::Credit(Credit {
+        asset: asset.to_owned(),
+        amount,
+        funding: Funding::Purchased,
+        source: "TEST".to_owned(),
+        priority: 0,
+        lot_expires_at: None,
+        scope: Vec::new(),
+        cost_basis: Some(Money {
+            currency: "RUB".to_owned(),
+            amount,
+        }),
+    })
+}
+
+/// A charge of an explicit price.
+pub(crate) fn take(asset: &str, amount: i64) -> Command {
+    Command::Charge(Charge {
+        operation: None,
+        quantity: 1,
+        explicit_price: Some(AssetAmount {
+            asset: asset.to_owned(),
+            amount,
+        }),
+        max_price: None,
+    })
+}
+
+/// A charge by the catalog.
+pub(crate) fn charge(operation: &str) -> Command {
+    Command::Charge(Charge {
+        operation: Some(operation.to_owned()),
+        quantity: 1,
+        explicit_price: None,
+        max_price: None,
+    })
+}
+
+/// A hold of an explicit price.
+pub(crate) fn hold(asset: &str, amount: i64, duration_us: i64) -> Command {
+    Command::PlaceHold(PlaceHold {
+        operation: None,
+        quantity: 1,
+        explicit_price: Some(AssetAmount {
+            asset: asset.to_owned(),
+            amount,
+        }),
+        max_price: None,
+        duration: Some(duration_us),
+        overrun_policy: None,
+    })
+}
+
+pub(crate) fn refund(charge: Target) -> Command {
+    Command::Refund(ledger_core::command::Refund {
+        charge,
+        amount: None,
+    })
+}
+
+pub(crate) fn transfer(to: &str, asset: &str, amount: i64) -> Command {
+    let destination_account = to.to_owned();
+    Command::Transfer(Transfer {
+        destination_account,
+        asset: asset.to_owned(),
+        amount,
+    })
+}
+
+pub(crate) fn add(asset: &str, delta: i64) -> Command {
+    Command::Adjust(Adjust {
+        asset: asset.to_owned(),
+        change: Change::Delta(delta),
+    })
+}
+
+/// A payment of roubles that a provider calls `payment_id`.
+pub(crate) fn payment(payment_id: &str, amount: i64) -> Command {
+    Command::RecordPayment(RecordPayment {
+        provider: "yookassa".to_owned(),
+        merchant_account: "shop".to_owned(),
+        provider_ids: vec![ProviderId {
+            kind: "payment".to_owned(),
+            id: payment_id.to_owned(),
+        }],
+        amount: Money {
+            currency: "RUB".to_owned(),
+            amount,
+        },
+        income_amount: None,
+        test: false,
+    })
+}
