@@ -335,7 +335,7 @@ async fn repeats_inside_a_batch(database: Database) {
     for (answer, expected) in [
         (price, "explicit_price"),
         (command, "command"),
-        (note, "external_id"),
+        (note, "annotations.external_id"),
     ] {
         let rejection = answer.as_ref().unwrap().as_ref().unwrap_err();
         let expected = Rejection::RequestIdReused {

@@ -2,7 +2,9 @@
 --
 -- Times are microseconds since 1970, ids of requests 16 bytes, hashes 32.
 -- Tables without rowid: their rows stand in the order of their keys, in one
--- b-tree instead of two (measured with rows of 550 bytes: 1.2 times as fast).
+-- b-tree instead of two. For `events` of 400 bytes it was measured: reading takes
+-- 4 to 9 % less CPU, appending the same within what the measurement can tell, the
+-- file is 6 to 8 % larger.
 
 -- The oldest version of the service that may run on this schema, and whatever
 -- else is true of the whole database.

@@ -43,6 +43,29 @@ impl Options {
             environment: Vec::new(),
         }
     }
+
+    /// The program that they start.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        let mut program = Program::ours("ledger-service")
+            .argument("serve")
+            .argument("--database-url")
+            .argument(&self.database_url)
+            .argument("--grpc-addr")
+            .argument(&self.grpc_addr)
+            .argument("--http-addr")
+            .argument("127.0.0.1:0");
+        for catalog in &self.catalogs {
+            program = program.argument("--catalog").argument(catalog);
+        }
+        program
+            .arguments
+            .extend(self.arguments.iter().map(Into::into));
+        program
+            .environment
+            .extend(self.environment.iter().cloned());
+        program
+    }
 }
 
 /// A running `ledger-service`. It is also the [`Process`] that it is: to be
@@ -59,24 +82,7 @@ impl Ledger {
     /// # Panics
     /// If it doesn't become ready.
     pub async fn start(options: &Options) -> Self {
-        let mut program = Program::ours("ledger-service")
-            .argument("serve")
-            .argument("--database-url")
-            .argument(&options.database_url)
-            .argument("--grpc-addr")
-            .argument(&options.grpc_addr)
-            .argument("--http-addr")
-            .argument("127.0.0.1:0");
-        for catalog in &options.catalogs {
-            program = program.argument("--catalog").argument(catalog);
-        }
-        program
-            .arguments
-            .extend(options.arguments.iter().map(Into::into));
-        program
-            .environment
-            .extend(options.environment.iter().cloned());
-        let process = Process::start(&program).await;
+        let process = Process::start(&options.program()).await;
         let channel = Endpoint::from_shared(format!("http://{}", process.address("grpc")))
             .expect("an address makes a URL")
             .timeout(CALL_DEADLINE)

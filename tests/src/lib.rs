@@ -29,6 +29,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod sql;
 pub mod stand_ins;
 pub mod wait;
 

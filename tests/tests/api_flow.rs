@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use e2e_tests::{
-    Backend, Ledger,
+    Ledger,
     billing::BOOK,
     client::{
         account, balance_of, balances, charge, credit, events, fresh_request, head, reason, rub,
@@ -23,7 +23,6 @@ use ledger_proto::v1::{
     refund_request, release_hold_request,
 };
 use prost_types::{Duration, Timestamp};
-use std::collections::HashMap;
 use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 
@@ -155,9 +154,7 @@ async fn money_comes_in(ledger: &Ledger, later: &mut Vec<Later>, a: &str) {
         }),
         annotations: Some(Annotations {
             external_id: "order-1".to_owned(),
-            metadata: HashMap::from([("model".to_owned(), "flux".to_owned())])
-                .into_iter()
-                .collect(),
+            metadata: [("model".to_owned(), "flux".to_owned())].into(),
             occur_time: Some(Timestamp {
                 seconds: 1_700_000_000,
                 nanos: 5_000,

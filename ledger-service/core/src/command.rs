@@ -108,7 +108,7 @@ commands! {
         /// Lower is spent first.
         4 priority: i32,
         /// When it expires.
-        5 lot_expires_at: Option<Timestamp>,
+        5 lot_expire_time: Option<Timestamp>,
         /// The operations that it may pay for, ordered; all if empty.
         6 scope: Vec<String>,
         /// What was paid for it.
@@ -145,7 +145,7 @@ commands! {
         /// Which hold.
         0 hold: Target,
         /// The new end.
-        1 hold_expires_at: Timestamp,
+        1 hold_expire_time: Timestamp,
     }
     /// Take what a hold reserved.
     9 CaptureHold {

@@ -19,9 +19,9 @@ pub const PARTS_BEFORE_PURCHASED_MERGE: usize = 128;
 /// The largest encoded state of an account.
 pub const STATE_BYTES_MAX: usize = 16 * 1024;
 
-/// Up to this estimate of the encoded state, credits and holds are taken; the
-/// rest of [`STATE_BYTES_MAX`] is kept for what must not be refused: captures,
-/// refunds, payments.
+/// Up to this size of the encoded state, new lots and holds are taken, also
+/// lots that a refund would make again. The rest of [`STATE_BYTES_MAX`] is kept
+/// for what is not refused: captures and payments.
 pub const STATE_BYTES_FOR_NEW_PARTS: usize = 15 * 1024;
 
 /// How many lots an account remembers to have got the refund grace.

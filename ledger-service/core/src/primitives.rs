@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen,
+)]
 #[cbor(transparent)]
 pub struct Timestamp(#[n(0)] pub i64);
 
@@ -24,7 +26,7 @@ impl Timestamp {
 }
 
 /// The id of a request: the 16 bytes of an RFC 9562 UUID.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
 #[cbor(transparent)]
 pub struct RequestId(
     #[n(0)]

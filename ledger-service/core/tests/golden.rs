@@ -329,7 +329,7 @@ fn commands() -> Vec<(&'static str, Command)> {
                 funding: Funding::Purchased,
                 source: "PACK".to_owned(),
                 priority: -7,
-                lot_expires_at: Some(LATER),
+                lot_expire_time: Some(LATER),
                 scope: vec!["draw".to_owned()],
                 cost_basis: Some(money(39_900)),
             }),
@@ -358,7 +358,7 @@ fn commands() -> Vec<(&'static str, Command)> {
             "ExtendHold",
             Command::ExtendHold(ExtendHold {
                 hold: target(),
-                hold_expires_at: LATER,
+                hold_expire_time: LATER,
             }),
         ),
         (

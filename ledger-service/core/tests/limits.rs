@@ -47,7 +47,7 @@ fn credit(amount: i64, expires_at: Option<Timestamp>) -> Credit {
         funding: Funding::Granted,
         source: "CREDIT".to_owned(),
         priority: 0,
-        lot_expires_at: expires_at,
+        lot_expire_time: expires_at,
         scope: Vec::new(),
         cost_basis: None,
     }

@@ -139,7 +139,7 @@ fn credit() -> impl Strategy<Value = Credit> {
             },
             source: "CREDIT".to_owned(),
             priority,
-            lot_expires_at: None,
+            lot_expire_time: None,
             scope,
             cost_basis: basis.filter(|_| bought).map(|amount| Money {
                 currency: "RUB".to_owned(),
@@ -300,7 +300,7 @@ fn asked(ledger: &Ledger, account: &str, ask: &Ask) -> Command {
     match ask {
         Ask::Plain(command) => command.clone(),
         Ask::Expiring { minutes, credit } => Command::Credit(Credit {
-            lot_expires_at: Some(ledger.now.plus_us(minutes * MINUTE)),
+            lot_expire_time: Some(ledger.now.plus_us(minutes * MINUTE)),
             ..credit.clone()
         }),
         Ask::Send { to, asset, amount } => Command::Transfer(Transfer {
@@ -322,7 +322,7 @@ fn about_target(now: Timestamp, target: Target, ask: &About) -> Command {
     match *ask {
         About::Extend(minutes) => Command::ExtendHold(ExtendHold {
             hold: target,
-            hold_expires_at: now.plus_us(minutes * MINUTE),
+            hold_expire_time: now.plus_us(minutes * MINUTE),
         }),
         About::Capture(amount, keep_open) => Command::CaptureHold(CaptureHold {
             hold: target,

@@ -216,7 +216,10 @@ impl<'a> Draft<'a> {
             return false;
         }
         match target {
-            Target::Position(position) => position > self.believed.position,
+            // One that nobody has written is not waited for.
+            Target::Position(position) => {
+                (self.believed.position.saturating_add(1)..=self.head.position).contains(&position)
+            }
             Target::Request(request_id) => {
                 let account = request.account.clone();
                 let key = RequestKey {

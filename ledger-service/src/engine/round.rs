@@ -131,7 +131,9 @@ impl Writer {
         if self.is_uncertain {
             self.recover().await?;
         }
-        if locked && !units.is_empty() {
+        // Questions alone take no lock, so they have to look at the head.
+        let locked = locked && !units.is_empty();
+        if locked {
             let sent_at = Instant::now();
             let seen = self.log.lock().await?;
             self.time.observe(sent_at, seen.clock);
@@ -141,9 +143,13 @@ impl Writer {
             }
         }
         self.recall(calls, units, findings);
-        let mut head_seen = locked;
+        let (known, mut head_seen) = (self.head, locked);
         head_seen |= self.load_missing(calls, units, reads, findings).await?;
         let records = self.load_records(calls, units, findings).await?;
+        if self.head != known {
+            // What was followed may be of this batch.
+            self.recall(calls, units, findings);
+        }
         let now = self.time.next(&self.head).map_err(Failure::Undecidable)?;
 
         let book = Arc::clone(&self.book);
@@ -194,7 +200,7 @@ impl Writer {
             if !head_seen && !self.load(&Wanted::default(), findings).await? {
                 return Err(Failure::Lost);
             }
-            if locked && !units.is_empty() {
+            if locked {
                 self.log.unlock().await?;
             }
         }

@@ -1,7 +1,9 @@
 //! Lists of accounts: by id, page by page through the store; or by another
 //! order, for which every account of the book is read and the best are kept.
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
+mod best;
+
+use std::time::Instant;
 
 use ledger_core::{
     Account, Timestamp,
@@ -12,8 +14,9 @@ use ledger_proto::v1::{
     self, ListAccountsRequest, ListAccountsResponse,
     list_accounts_request::{Filter, Order},
 };
-use minicbor::{Decode, Encode};
 use tonic::Status;
+
+use best::{Best, Cursor, Found, Rank};
 
 use super::{
     edge::{self, Edge},
@@ -43,23 +46,12 @@ pub(super) struct Listing {
     deadline: Instant,
 }
 
-/// Where a page begins: after this account.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct Cursor {
-    /// What it is ordered by; 0 in the order of ids.
-    #[n(0)]
-    key: i64,
-    /// Its id.
-    #[n(1)]
-    account: String,
-}
-
 /// In which order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ordered {
-    ById,
-    ByLastActivity,
-    BySpent(String),
+    Id,
+    LastActivity,
+    Spent(String),
 }
 
 /// A filter.
@@ -70,13 +62,6 @@ struct Wanted {
     open_max: Option<Timestamp>,
     active_min: Option<Timestamp>,
     balance_min: Option<AssetAmount>,
-}
-
-/// An account of a list, as it is now.
-struct Found {
-    name: String,
-    written: Account,
-    present: Account,
 }
 
 impl Listing {
@@ -113,10 +98,8 @@ impl Listing {
             .snapshot(&self.book, Vec::new(), None, self.deadline)
             .await?;
         match self.order {
-            Ordered::ById => self.page_by_id(edge, &snapshot).await,
-            Ordered::ByLastActivity | Ordered::BySpent(_) => {
-                self.page_by_key(edge, &snapshot).await
-            }
+            Ordered::Id => self.page_by_id(edge, &snapshot).await,
+            Ordered::LastActivity | Ordered::Spent(_) => self.page_by_key(edge, &snapshot).await,
         }
     }
 
@@ -282,9 +265,9 @@ impl Listing {
 
     fn key(&self, present: &Account, written: &Account) -> i64 {
         match &self.order {
-            Ordered::ById => 0,
-            Ordered::ByLastActivity => written.last_activity_at.0,
-            Ordered::BySpent(asset) => present.totals(asset).spent,
+            Ordered::Id => 0,
+            Ordered::LastActivity => written.last_activity_at.0,
+            Ordered::Spent(asset) => present.totals(asset).spent,
         }
     }
 }
@@ -305,75 +288,6 @@ impl Wanted {
                 .active_min
                 .is_none_or(|min| is_opened && written.last_activity_at >= min)
             && self.balance_min.as_ref().is_none_or(balance)
-    }
-}
-
-/// The place of an account in a list: the largest key first, then by id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(Reverse<i64>, String);
-
-/// What an account is ordered by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Rank {
-    key: i64,
-    account: String,
-}
-
-impl Rank {
-    fn is_after(&self, cursor: &Cursor) -> bool {
-        let own = (Reverse(self.key), self.account.as_str());
-        own > (Reverse(cursor.key), cursor.account.as_str())
-    }
-}
-
-/// The best so many of those offered: a heap whose top is the worst of them.
-struct Best {
-    size: usize,
-    heap: BinaryHeap<Ranked>,
-}
-
-struct Ranked(Place, Box<Found>);
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-impl Eq for Ranked {}
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Ranked {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
-    }
-}
-
-impl Best {
-    fn new(size: usize) -> Self {
-        Self {
-            size,
-            heap: BinaryHeap::with_capacity(size + 1),
-        }
-    }
-
-    fn offer(&mut self, rank: Rank, found: Found) {
-        self.heap.push(Ranked(
-            Place(Reverse(rank.key), rank.account),
-            Box::new(found),
-        ));
-        if self.heap.len() > self.size {
-            self.heap.pop();
-        }
-    }
-
-    fn into_sorted(self) -> Vec<(Rank, Found)> {
-        let sorted = self.heap.into_sorted_vec().into_iter();
-        sorted
-            .map(|Ranked(Place(Reverse(key), account), found)| (Rank { key, account }, *found))
-            .collect()
     }
 }
 
@@ -416,12 +330,12 @@ fn ordered(order: i32, asset: String, fields: &mut Fields) -> Ordered {
     }
     fields.asset_filter("order_asset", &asset);
     match Order::try_from(order) {
-        Ok(Order::Unspecified | Order::AccountId) => Ordered::ById,
-        Ok(Order::LastActivityDesc) => Ordered::ByLastActivity,
-        Ok(Order::SpentDesc) => Ordered::BySpent(asset),
+        Ok(Order::Unspecified | Order::AccountId) => Ordered::Id,
+        Ok(Order::LastActivityDesc) => Ordered::LastActivity,
+        Ok(Order::SpentDesc) => Ordered::Spent(asset),
         Err(_) => {
             fields.refuse("order", "is no order that this service knows");
-            Ordered::ById
+            Ordered::Id
         }
     }
 }

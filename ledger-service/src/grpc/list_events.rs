@@ -146,7 +146,7 @@ impl Listing {
         }
         match self.page.cursor {
             Some(cursor) if self.newest_first => {
-                span.to = span.to.min(cursor.last.saturating_sub(1))
+                span.to = span.to.min(cursor.last.saturating_sub(1));
             }
             Some(cursor) => span.from = span.from.max(cursor.last.saturating_add(1)),
             None => {}

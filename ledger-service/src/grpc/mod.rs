@@ -21,6 +21,8 @@ mod render;
 mod server;
 mod status;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use server::serve;

@@ -4,14 +4,18 @@
 //! every word of the message that changes from call to call. Causes inside the
 //! service go to the log, never to the caller.
 
+mod metadata;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashMap, error::Error, time::Duration};
 
-use ledger_core::{Rejection, record::HoldEnd, rejection::Kind};
+use ledger_core::{Rejection, rejection::Kind};
 use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
-use super::{names, render::timestamp};
+use super::names;
 use crate::{engine::EngineError, projections::ReadError, store::StoreError};
 
 /// The domain of every reason.
@@ -31,9 +35,6 @@ const VIOLATIONS_BYTES_MAX: usize = 4 * 1024;
 /// The longest value of metadata, for the same reason.
 const VALUE_BYTES_MAX: usize = 1024;
 
-#[cfg(test)]
-mod tests;
-
 type Metadata = Vec<(&'static str, String)>;
 
 /// Why a request was refused, told to the one who asked. `account` is the bare
@@ -47,7 +48,7 @@ pub(super) fn rejected(rejection: &Rejection, book: &str, account: &str) -> Stat
         Kind::DeadlineExceeded => Code::DeadlineExceeded,
     };
     let message = rejection.to_string();
-    let mut details = info(rejection.reason(), metadata_of(rejection, book));
+    let mut details = info(rejection.reason(), metadata::of(rejection, book));
     if code == Code::FailedPrecondition {
         let subject = names::account_name(book, account);
         details.add_precondition_failure_violation(rejection.reason(), subject, message.clone());
@@ -63,176 +64,6 @@ pub(super) fn into_message(status: &Status) -> tonic_types::Status {
         message: status.message().to_owned(),
         details: Vec::new(),
     })
-}
-
-fn metadata_of(rejection: &Rejection, book: &str) -> Metadata {
-    let event = |position: u64| names::event_name(book, position);
-    let account_of = |id: &str| names::account_name(book, id);
-    match rejection {
-        Rejection::RequestExpired { expire_time, now } => vec![
-            ("expire_time", timestamp(*expire_time).to_string()),
-            ("now", timestamp(*now).to_string()),
-        ],
-        Rejection::AccountNotFound { account }
-        | Rejection::AccountClosed { account }
-        | Rejection::AccountNotBlocked { account }
-        | Rejection::TransferToSelf { account } => vec![("account", account_of(account))],
-        Rejection::AccountBlocked { account, code } => {
-            vec![("account", account_of(account)), ("code", code.clone())]
-        }
-        Rejection::AccountNotEmpty { account, asset } => {
-            vec![("account", account_of(account)), ("asset", asset.clone())]
-        }
-        Rejection::MetadataKeyNotAllowed { key } => vec![("key", key.clone())],
-        Rejection::MetadataPersonal { key, kind } => {
-            vec![("key", key.clone()), ("kind", (*kind).to_owned())]
-        }
-        Rejection::UnknownAsset { asset } => vec![("asset", asset.clone())],
-        Rejection::UnknownOperation { operation } => vec![("operation", operation.clone())],
-        Rejection::UnknownCurrency { currency } => vec![("currency", currency.clone())],
-        Rejection::QuantityTooLarge { quantity, maximum } => {
-            vec![
-                ("quantity", quantity.to_string()),
-                ("maximum", maximum.to_string()),
-            ]
-        }
-        Rejection::AmountTooLarge { amount, maximum } => {
-            vec![
-                ("amount", amount.to_string()),
-                ("maximum_amount", maximum.to_string()),
-            ]
-        }
-        Rejection::LotExpiryPast { expire_time, now } => vec![
-            ("expire_time", timestamp(*expire_time).to_string()),
-            ("now", timestamp(*now).to_string()),
-        ],
-        Rejection::BalanceTooLarge { asset, maximum } => {
-            vec![
-                ("asset", asset.clone()),
-                ("maximum_amount", maximum.to_string()),
-            ]
-        }
-        Rejection::WalletFull { parts, maximum } => {
-            vec![
-                ("parts", parts.to_string()),
-                ("maximum", maximum.to_string()),
-            ]
-        }
-        Rejection::PriceChanged {
-            asset,
-            amount,
-            max_asset,
-            max_amount,
-        } => vec![
-            ("asset", asset.clone()),
-            ("amount", amount.to_string()),
-            ("max_asset", max_asset.clone()),
-            ("max_amount", max_amount.to_string()),
-        ],
-        Rejection::InsufficientFunds {
-            asset,
-            required,
-            available,
-            shortfall,
-            top_up,
-        } => {
-            let mut metadata = vec![
-                ("asset", asset.clone()),
-                ("required_amount", required.to_string()),
-                ("available_amount", available.to_string()),
-                ("shortfall_amount", shortfall.to_string()),
-            ];
-            metadata.extend(top_up.map(|amount| ("top_up_amount", amount.to_string())));
-            metadata
-        }
-        Rejection::HoldNotFound | Rejection::ChargeNotFound => Vec::new(),
-        Rejection::HoldEnded { hold, end } => {
-            vec![("hold", event(*hold)), ("end", end_name(*end).to_owned())]
-        }
-        Rejection::HoldNotExtended { hold, expire_time } => {
-            vec![
-                ("hold", event(*hold)),
-                ("expire_time", timestamp(*expire_time).to_string()),
-            ]
-        }
-        Rejection::HoldTooLong {
-            maximum_expire_time,
-        } => {
-            vec![(
-                "maximum_expire_time",
-                timestamp(*maximum_expire_time).to_string(),
-            )]
-        }
-        Rejection::CaptureExceedsHold {
-            hold,
-            asset,
-            amount,
-            held,
-        } => vec![
-            ("hold", event(*hold)),
-            ("asset", asset.clone()),
-            ("amount", amount.to_string()),
-            ("held_amount", held.to_string()),
-        ],
-        Rejection::RefundExceedsCharge {
-            charge,
-            asset,
-            amount,
-            refundable,
-        } => vec![
-            ("charge", event(*charge)),
-            ("asset", asset.clone()),
-            ("amount", amount.to_string()),
-            ("refundable_amount", refundable.to_string()),
-        ],
-        Rejection::BalanceMismatch {
-            asset,
-            expected,
-            available,
-        } => vec![
-            ("asset", asset.clone()),
-            ("expected_amount", expected.to_string()),
-            ("available_amount", available.to_string()),
-        ],
-        Rejection::CatalogForOtherBook { catalog_book } => {
-            vec![("catalog_book", catalog_book.clone())]
-        }
-        Rejection::InvalidCatalog { problems } => vec![("problems", problems.clone())],
-        Rejection::RequestIdReused {
-            field,
-            event: position,
-        } => {
-            vec![("field", (*field).to_owned()), ("event", event(*position))]
-        }
-        Rejection::PaymentAlreadyRecorded {
-            book,
-            event,
-            kind,
-            id,
-        } => vec![
-            ("event", names::event_name(book, *event)),
-            ("kind", kind.clone()),
-            ("id", id.clone()),
-        ],
-        Rejection::BatchItemRefused {
-            index,
-            reason,
-            message,
-        } => vec![
-            ("index", index.to_string()),
-            ("reason", (*reason).to_owned()),
-            ("message", message.clone()),
-        ],
-    }
-}
-
-const fn end_name(end: HoldEnd) -> &'static str {
-    match end {
-        HoldEnd::Open => "OPEN",
-        HoldEnd::Captured => "CAPTURED",
-        HoldEnd::Released => "RELEASED",
-        HoldEnd::Expired => "EXPIRED",
-    }
 }
 
 /// Why a call got no answer. The engine has logged the cause.
@@ -362,8 +193,8 @@ pub(super) fn invalid(mut violations: Vec<FieldViolation>) -> Status {
     let found = violations.len();
     let mut bytes = 0;
     let fitting = violations.iter().take_while(|violation| {
-        // Each stands twice: in the details and, its field, in the metadata.
-        bytes += 2 * violation.field.len() + violation.description.len() + 8;
+        // A field stands in the violation, the metadata and the message.
+        bytes += 3 * violation.field.len() + violation.description.len() + 16;
         bytes <= VIOLATIONS_BYTES_MAX
     });
     let shown = fitting.count().max(1);

@@ -118,7 +118,7 @@ pub(crate) async fn in_one_batch(
 ) -> Vec<Result<Vec<Result<Answer, Rejection>>, EngineError>> {
     let count = calls.len();
     let (fault, mut gate) = Gate::before();
-    faults.once(Kind::Append, fault);
+    faults.first(Kind::Append, fault);
     let holding_up = tokio::spawn({
         let engine = engine.clone();
         let request_id = id(&format!("in_one_batch {}", faults.appends()));
@@ -191,7 +191,7 @@ pub(crate) fn credit(asset: &str, amount: i64) -> Command {
         funding: Funding::Purchased,
         source: "TEST".to_owned(),
         priority: 0,
-        lot_expires_at: None,
+        lot_expire_time: None,
         scope: Vec::new(),
         cost_basis: Some(Money {
             currency: "RUB".to_owned(),

@@ -150,6 +150,11 @@ impl Faults {
         self.once.lock().unwrap().push_back((kind, fault.into()));
     }
 
+    /// The same, before those that wait already.
+    pub(crate) fn first(&self, kind: Kind, fault: impl Into<Fault>) {
+        self.once.lock().unwrap().push_front((kind, fault.into()));
+    }
+
     /// Whether all of the faults of [`once`](Self::once) have happened.
     pub(crate) fn are_spent(&self) -> bool {
         self.once.lock().unwrap().is_empty()

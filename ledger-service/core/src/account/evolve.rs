@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::{Account, AssetTotals, Funding, Hold, Lot, Status};
+use super::{Account, AssetTotals, Funding, Grace, Hold, Lot, Status};
 use crate::{
     event::{
         Adjusted, Balance, Credited, Debited, Event, HoldCaptured, HoldEnded, HoldPlaced, Payload,
@@ -267,7 +267,13 @@ impl Account {
         for part in parts {
             self.add_part(part);
         }
-        self.graced_lots.extend(graced);
+        let part_of = |lot: &u64| parts.iter().find(|part| part.id == *lot);
+        self.graced_lots.extend(graced.iter().filter_map(|lot| {
+            Some(Grace {
+                lot: *lot,
+                ends_at: part_of(lot)?.expires_at?,
+            })
+        }));
         let excess = self.graced_lots.len().saturating_sub(GRACED_LOTS_MAX);
         self.graced_lots.drain(..excess);
     }

@@ -1,6 +1,6 @@
 //! Holds: parts of lots reserved for a running operation.
 
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 use super::lot::{Lot, total};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 
 /// An open hold. Its parts have left the free lots, so a lot that expires
 /// meanwhile still pays.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Hold {
     /// The position of the event that placed it: its id.
@@ -56,15 +56,5 @@ impl Hold {
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.expires_at <= now
-    }
-
-    pub(crate) fn size_bytes(&self) -> usize {
-        let parts = self.parts.iter().map(Lot::size_bytes);
-        // Position 6, request id 18, quantity 4, captured 6, policy 2, two
-        // times 10 each, keys and heads 8.
-        parts
-            .fold(64_usize, usize::saturating_add)
-            .saturating_add(self.asset.len())
-            .saturating_add(self.operation.as_ref().map_or(0, String::len))
     }
 }

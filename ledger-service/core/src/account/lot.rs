@@ -1,11 +1,11 @@
 //! Lots, and parts of them.
 
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 use crate::primitives::{Timestamp, basis_share};
 
 /// Whether a lot was given or bought. Given ones are spent first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum Funding {
     /// Given: nothing was paid.
@@ -20,7 +20,7 @@ pub enum Funding {
 /// What one credit left in a wallet; also a part of that, taken by a charge or
 /// reserved by a hold. A part carries all that is needed to give it back after
 /// the rest of the lot is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Lot {
     /// Counts from 1 within the account: a lower one is older.
@@ -131,25 +131,6 @@ impl Lot {
             && self.funding == other.funding
             && self.currency == other.currency
             && self.scope == other.scope
-    }
-
-    /// An upper estimate of its encoded size: the fixed fields at their
-    /// largest, and the texts.
-    pub(crate) fn size_bytes(&self) -> usize {
-        let texts = self
-            .scope
-            .iter()
-            .map(|name| name.len().saturating_add(2))
-            .fold(0_usize, usize::saturating_add);
-        let expiry = if self.expires_at.is_some() { 10 } else { 0 };
-        // Map head 1; id 4, amount and basis up to 10 each but small in
-        // practice (6 each), funding 2, created_at 10, keys and text heads 8.
-        36_usize
-            .saturating_add(expiry)
-            .saturating_add(self.asset.len())
-            .saturating_add(self.source.len())
-            .saturating_add(self.currency.as_ref().map_or(0, String::len))
-            .saturating_add(texts)
     }
 }
 

@@ -10,7 +10,7 @@ mod lot;
 
 use std::collections::BTreeMap;
 
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 pub use evolve::EvolveError;
 pub use hold::Hold;
@@ -23,7 +23,7 @@ use crate::{event::Reason, primitives::Timestamp};
 pub const FOLD_VERSION: u32 = 1;
 
 /// One owner's prepaid wallet, as its events made it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Account {
     /// How many events it has.
@@ -58,7 +58,7 @@ pub struct Account {
     pub holds: Vec<Hold>,
     /// The lots that got the refund grace, the latest last.
     #[n(10)]
-    pub graced_lots: Vec<u64>,
+    pub graced_lots: Vec<Grace>,
     /// Sums per asset that it has or had.
     #[n(11)]
     pub assets: BTreeMap<String, AssetTotals>,
@@ -71,7 +71,7 @@ pub struct Account {
 }
 
 /// Whether an account takes requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum Status {
     /// It has no events.
@@ -86,8 +86,19 @@ pub enum Status {
     Closed,
 }
 
+/// The refund grace that a lot got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+pub struct Grace {
+    /// The lot.
+    #[n(0)]
+    pub lot: u64,
+    /// When it is over.
+    #[n(1)]
+    pub ends_at: Timestamp,
+}
+
 /// Sums over an account's events in one asset, in minor units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct AssetTotals {
     /// Everything it owns.
@@ -186,18 +197,10 @@ impl Account {
             .min()
     }
 
-    /// An upper estimate of its encoded size, cheap enough for each decision.
+    /// Its encoded size, without encoding it.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let lots = self.lots.iter().map(Lot::size_bytes);
-        let holds = self.holds.iter().map(Hold::size_bytes);
-        // Each asset's totals: its id, six numbers of up to 9 bytes, keys.
-        let assets = self.assets.len().saturating_mul(80);
-        let operations = self.operations.len().saturating_mul(40);
-        lots.chain(holds)
-            .fold(256_usize, usize::saturating_add)
-            .saturating_add(assets)
-            .saturating_add(operations)
+        minicbor::len(self)
     }
 
     /// Recounts what is kept as sums.

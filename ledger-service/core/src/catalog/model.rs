@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minicbor::{Decode, Encode};
+use minicbor::{CborLen, Decode, Encode};
 
 use crate::account::Funding;
 
@@ -97,7 +97,7 @@ pub struct Price {
 }
 
 /// What a capture above the held amount does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize, CborLen)]
 #[cbor(index_only)]
 pub enum OverrunPolicy {
     /// Refuse it.

@@ -38,7 +38,7 @@ pub(super) fn charge(mut work: Work<'_>, charge: &Charge) -> Result<Vec<Decided>
         max_price: charge.max_price.as_ref(),
     };
     let priced = price_order(work.account(), work.context.catalog, order)?;
-    let grants = operation_grants(&mut work, order.operation, order.quantity);
+    let grants = operation_grants(&mut work, order.operation, order.quantity, false);
     for grant in &grants {
         work.own.check_balance(&grant.lot.asset, grant.lot.amount)?;
     }
@@ -249,22 +249,28 @@ pub(super) struct OperationGrant {
     is_new: bool,
 }
 
-/// What the operation itself gives.
+/// What the operation itself gives. `must_fit` is for captures, which are not
+/// refused for lack of room.
 pub(super) fn operation_grants(
     work: &mut Work<'_>,
     operation: Option<&str>,
     quantity: i64,
+    must_fit: bool,
 ) -> Vec<OperationGrant> {
     let context = work.context;
     let found = operation.and_then(|name| context.catalog.operations.get(name));
     let grants = found.map_or(&[][..], |operation| &operation.grants);
+    let is_full = must_fit && work.own.check_room(grants.len()).is_err();
     grants
         .iter()
         .map(|grant| {
             let amount = grant.amount.saturating_mul(quantity);
-            let lot = work
-                .own
-                .place(prepare::granted_lot(grant, amount, context.now));
+            let lot = prepare::granted_lot(grant, amount, context.now);
+            let lot = if is_full {
+                work.own.squeeze_in(lot)
+            } else {
+                work.own.place(lot)
+            };
             let is_new = work
                 .account()
                 .lots

@@ -29,7 +29,7 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
     if let Some(basis) = &credit.cost_basis {
         check_amount(basis.amount)?;
     }
-    if let Some(expire_time) = credit.lot_expires_at
+    if let Some(expire_time) = credit.lot_expire_time
         && expire_time <= now
     {
         return Err(Rejection::LotExpiryPast { expire_time, now });
@@ -42,7 +42,7 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
         funding: credit.funding,
         source: credit.source.clone(),
         priority: credit.priority,
-        expires_at: credit.lot_expires_at,
+        expires_at: credit.lot_expire_time,
         scope: credit.scope.clone(),
         basis: credit.cost_basis.as_ref().map_or(0, |basis| basis.amount),
         currency: credit

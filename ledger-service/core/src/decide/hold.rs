@@ -24,6 +24,12 @@ pub(super) fn place(mut work: Work<'_>, place: &PlaceHold) -> Result<Vec<Decided
         explicit_price: place.explicit_price.as_ref(),
         max_price: place.max_price.as_ref(),
     };
+    let longest = work.context.now.plus_us(HOLD_DURATION_US_MAX);
+    if place.duration.is_some_and(|us| us > HOLD_DURATION_US_MAX) {
+        return Err(Rejection::HoldTooLong {
+            maximum_expire_time: longest,
+        });
+    }
     let priced = price_order(work.account(), catalog, order)?;
     work.own.check_room(priced.parts.len().max(1))?;
     let operation = order
@@ -61,12 +67,12 @@ pub(super) fn extend(
     let hold = open_hold(&work, extend.hold, record)?;
     let (id, present_end) = (hold.position, hold.expires_at);
     let maximum_expire_time = work.context.now.plus_us(HOLD_DURATION_US_MAX);
-    if extend.hold_expires_at > maximum_expire_time {
+    if extend.hold_expire_time > maximum_expire_time {
         return Err(Rejection::HoldTooLong {
             maximum_expire_time,
         });
     }
-    if extend.hold_expires_at <= present_end {
+    if extend.hold_expire_time <= present_end {
         return Err(Rejection::HoldNotExtended {
             hold: id,
             expire_time: present_end,
@@ -75,7 +81,7 @@ pub(super) fn extend(
     // From here on nothing fails.
     let extended = HoldExtended {
         hold: id,
-        expires_at: extend.hold_expires_at,
+        expires_at: extend.hold_expire_time,
     };
     work.push(Party::Own, Payload::HoldExtended(extended));
     Ok(work.finish())
@@ -87,7 +93,7 @@ pub(super) fn release(
     record: Option<&Record>,
 ) -> Result<Vec<Decided>, Rejection> {
     let hold = open_hold(&work, release.hold, record)?;
-    let mut returns = Returns::new(work.account(), work.context);
+    let mut returns = Returns::new(work.account(), work.context.catalog, work.context.now);
     let parts = returns.all(hold.parts.clone());
     // From here on nothing fails.
     let ended = HoldEnded {
@@ -126,7 +132,7 @@ fn capture_open(
     let (free_parts, uncovered) = cover_overrun(&work, hold, asked, above)?;
     let mut rest = hold.parts.clone();
     let held_parts = take_from_front(&mut rest, asked.min(held));
-    let mut returns = Returns::new(work.account(), work.context);
+    let mut returns = Returns::new(work.account(), work.context.catalog, work.context.now);
     let released = if capture.keep_open {
         Vec::new()
     } else {
@@ -246,7 +252,7 @@ fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: 
             .collect::<Vec<_>>(),
     );
     let grants = if counted {
-        operation_grants(work, hold.operation.as_deref(), hold.quantity)
+        operation_grants(work, hold.operation.as_deref(), hold.quantity, true)
     } else {
         Vec::new()
     };

@@ -83,12 +83,19 @@ fn side_account<'w>(work: &'w Work<'_>, party: Party) -> &'w Account {
     }
 }
 
-/// What time ends next: holds first, because what they give back may be due
+/// What time ends next, in the order of time, whenever that is looked at. At
+/// the same moment holds come first, because what they give back may be due
 /// itself.
 fn next_due_event(account: &Account, context: &Context<'_>) -> Option<Payload> {
     let now = context.now;
-    if let Some(hold) = account.holds.iter().find(|hold| hold.is_due(now)) {
-        let mut returns = Returns::new(account, context);
+    let due_lots = account.lots.iter().filter(|lot| lot.is_due(now));
+    let lot = due_lots.min_by_key(|lot| lot.expires_at);
+    let due_holds = account.holds.iter().filter(|hold| hold.is_due(now));
+    let hold = due_holds.min_by_key(|hold| hold.expires_at);
+    if let Some(hold) = hold
+        && lot.is_none_or(|lot| lot.expires_at >= Some(hold.expires_at))
+    {
+        let mut returns = Returns::new(account, context.catalog, hold.expires_at);
         let parts = returns.all(hold.parts.clone());
         return Some(Payload::HoldExpired(HoldEnded {
             hold: hold.position,
@@ -98,8 +105,7 @@ fn next_due_event(account: &Account, context: &Context<'_>) -> Option<Payload> {
             graced: returns.graced(),
         }));
     }
-    let lot = account.lots.iter().find(|lot| lot.is_due(now))?;
-    Some(Payload::LotExpired(LotExpired { lot: lot.clone() }))
+    Some(Payload::LotExpired(LotExpired { lot: lot?.clone() }))
 }
 
 /// The lot that a grant makes; its id is given by the account.

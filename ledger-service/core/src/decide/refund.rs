@@ -2,7 +2,7 @@
 
 use super::{Decided, Party, returns::Returns, work::Work};
 use crate::{
-    account::{take_from_end, total},
+    account::{Lot, take_from_end, total},
     command::Refund,
     event::{Payload, Refunded},
     record::{Record, Subject},
@@ -33,8 +33,13 @@ pub(super) fn refund(
     }
     let mut left = charge.parts.clone();
     let taken = take_from_end(&mut left, amount);
-    let mut returns = Returns::new(work.account(), work.context);
+    let mut returns = Returns::new(work.account(), work.context.catalog, work.context.now);
     let parts = returns.all(taken);
+    let is_gone = |part: &&Lot| work.account().lots.iter().all(|lot| lot.id != part.id);
+    let gone = parts.iter().filter(is_gone).count();
+    if gone > 0 {
+        work.own.check_room(gone)?;
+    }
     // From here on nothing fails.
     let refunded = Refunded {
         charge: charge.position,

@@ -1,21 +1,28 @@
 //! Giving parts back to the lots they came from.
 
-use super::Context;
-use crate::account::{Account, Lot};
+use crate::{
+    account::{Account, Lot},
+    catalog::Catalog,
+    primitives::Timestamp,
+};
 
 /// Gives parts back. A lot that is still there takes its part as it is; one
-/// that expired meanwhile comes back for the catalog's grace, once per lot.
+/// that expired meanwhile comes back for the catalog's grace, which begins once
+/// per lot: what comes back later gets what is left of it.
 pub(super) struct Returns<'a> {
     account: &'a Account,
-    context: &'a Context<'a>,
+    catalog: &'a Catalog,
+    /// When they come back.
+    at: Timestamp,
     graced: Vec<u64>,
 }
 
 impl<'a> Returns<'a> {
-    pub(super) const fn new(account: &'a Account, context: &'a Context<'a>) -> Self {
+    pub(super) const fn new(account: &'a Account, catalog: &'a Catalog, at: Timestamp) -> Self {
         Self {
             account,
-            context,
+            catalog,
+            at,
             graced: Vec::new(),
         }
     }
@@ -31,18 +38,24 @@ impl<'a> Returns<'a> {
     }
 
     fn one(&mut self, mut part: Lot) -> Lot {
-        let now = self.context.now;
         let alive = self
             .account
             .lots
             .iter()
-            .any(|lot| lot.id == part.id && !lot.is_due(now));
-        if alive || !part.is_due(now) {
+            .any(|lot| lot.id == part.id && !lot.is_due(self.at));
+        if alive || !part.is_due(self.at) {
             return part;
         }
-        let had_grace = self.account.graced_lots.contains(&part.id);
-        if !had_grace {
-            part.expires_at = Some(now.plus_us(self.context.catalog.refund_grace_us));
+        let grace = self
+            .account
+            .graced_lots
+            .iter()
+            .rev()
+            .find(|grace| grace.lot == part.id);
+        if let Some(grace) = grace {
+            part.expires_at = Some(grace.ends_at);
+        } else {
+            part.expires_at = Some(self.at.plus_us(self.catalog.refund_grace_us));
             if !self.graced.contains(&part.id) {
                 self.graced.push(part.id);
             }

@@ -49,6 +49,24 @@ impl<'a> Side<'a> {
         new
     }
 
+    /// The lot that `new` becomes in a wallet that is full: it enlarges a given
+    /// lot of its asset, whatever else they differ in, if there is one. There
+    /// are no more assets than a catalog has, so the wallet stays bounded.
+    pub(super) fn squeeze_in(&mut self, mut new: Lot) -> Lot {
+        let lots = &self.account.lots;
+        let given = lots
+            .iter()
+            .rev()
+            .find(|lot| lot.asset == new.asset && lot.funding == Funding::Granted);
+        match given {
+            Some(lot) => {
+                new.id = lot.id;
+                new
+            }
+            None => self.place(new),
+        }
+    }
+
     /// Whether `amount` more of `asset` stays within the bounds of a balance.
     pub(super) fn check_balance(&self, asset: &str, amount: i64) -> Result<(), Rejection> {
         if amount > AMOUNT_MAX {
@@ -70,9 +88,7 @@ impl<'a> Side<'a> {
     /// Whether `parts` more parts of lots stay within the bounds of a state.
     pub(super) fn check_room(&self, parts: usize) -> Result<(), Rejection> {
         let wanted = self.account.parts().saturating_add(parts);
-        // The size is worth a look only when it can matter.
-        let crowded = wanted > PARTS_BEFORE_PURCHASED_MERGE / 2
-            && self.account.size_bytes() > STATE_BYTES_FOR_NEW_PARTS;
+        let crowded = self.account.size_bytes() > STATE_BYTES_FOR_NEW_PARTS;
         if wanted > PARTS_MAX || crowded {
             return Err(Rejection::WalletFull {
                 parts: self.account.parts(),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use minicbor::{Decode, Encode, bytes::ByteVec};
+use minicbor::{CborLen, Decode, Encode, bytes::ByteVec};
 
 mod payload;
 
@@ -100,7 +100,7 @@ pub struct Annotations {
 }
 
 /// Why a person acted.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Reason {
     /// A stable code in UPPER_SNAKE.

@@ -100,7 +100,7 @@ fn command(words: &mut Words, scope: &Scope<'_>) -> (String, Command) {
         "hold" => hold(words),
         "extend" => Command::ExtendHold(ExtendHold {
             hold: target(words, scope),
-            hold_expires_at: time(&words.option("until").expect("until=TIME")),
+            hold_expire_time: time(&words.option("until").expect("until=TIME")),
         }),
         "capture" => Command::CaptureHold(CaptureHold {
             keep_open: words.flag("keep_open"),
@@ -138,7 +138,7 @@ fn credit(words: &mut Words) -> Command {
         priority: words
             .option("priority")
             .map_or(0, |text| text.parse().expect("a priority")),
-        lot_expires_at: words.option("expires").map(|text| time(&text)),
+        lot_expire_time: words.option("expires").map(|text| time(&text)),
         scope: words.option("scope").map_or_else(Vec::new, |text| {
             text.split(',').map(str::to_owned).collect()
         }),

@@ -209,7 +209,7 @@ impl Fields {
     }
 
     /// An earlier event of the book, or the request that made it.
-    pub(super) fn target(&mut self, book: &str, target: TargetField<'_>) -> Target {
+    pub(super) fn target(&mut self, book: &str, target: &TargetField) -> Target {
         match target {
             TargetField::Event(field, name) => match names::parse_event(name) {
                 // An unreadable account has no book to compare with.
@@ -238,11 +238,11 @@ pub(super) struct AmountField {
 }
 
 /// How a request names an earlier event, with the path of the field.
-pub(super) enum TargetField<'a> {
+pub(super) enum TargetField {
     /// By the event's name.
-    Event(&'static str, &'a str),
+    Event(&'static str, String),
     /// By the request that made it.
-    Request(&'static str, &'a str),
+    Request(&'static str, String),
     /// Not at all.
     Missing(&'static str),
 }

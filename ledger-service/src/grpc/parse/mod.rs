@@ -12,16 +12,20 @@ mod filter;
 mod mutation;
 mod page;
 mod read;
+mod target_command;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(super) use batch::{Batch, ParsedBatch, batch};
 pub(super) use caller::Caller;
 pub(super) use command::{
-    adjust, block_account, capture_hold, charge, close_account, credit, extend_hold, open_account,
-    place_hold, record_payment, refund, release_hold, transfer, unblock_account,
+    adjust, block_account, charge, close_account, credit, open_account, place_hold, record_payment,
+    transfer, unblock_account,
 };
 pub(super) use fields::Fields;
 pub(super) use filter::EventQuery;
 pub(super) use mutation::{Enveloped, ReadCommand, mutation};
 pub(super) use page::{Page, PageFields};
 pub(super) use read::{Order, Reading, order};
+pub(super) use target_command::{capture_hold, extend_hold, refund, release_hold};

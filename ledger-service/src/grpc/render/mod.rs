@@ -5,6 +5,8 @@
 mod account;
 mod event;
 mod mutation;
+#[cfg(test)]
+mod tests;
 
 use ledger_core::{
     Money, Timestamp,

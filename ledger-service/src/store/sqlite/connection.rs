@@ -19,12 +19,15 @@ use crate::store::time_limit::within;
 /// the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Pages of 8 KiB hold a dozen events each (measured against 4 and 16 KiB).
+/// Pages of 8 KiB hold a dozen events each: 4 % less space than with 4 KiB. How
+/// much CPU an append takes did not differ measurably among 4, 8 and 16 KiB.
 const PAGE_SIZE: u32 = 8_192;
 
-/// After how many pages the log of writes is moved into the file: 32 MiB. Each
-/// move writes a page once, however often it changed, and waits for the disk;
-/// the default, 1000 pages, comes round several times a second under load.
+/// After how many pages the log of writes is moved into the file: 32 MiB. Rarer
+/// moves write a page that changed often fewer times, and make the commit that
+/// does the move wait longer. From 500 to 16 384 pages no difference in rate
+/// could be measured on a fresh file, but p99 grew; a file of many millions of
+/// events has not been measured.
 const CHECKPOINT_PAGES: &str = "4096";
 
 /// How large the log of writes stays on disk when it is empty again: 64 MiB.

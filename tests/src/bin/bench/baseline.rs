@@ -36,7 +36,9 @@ impl Baseline {
     /// Makes the table and finds the best number of clients.
     pub(crate) async fn find(plan: &Plan) -> Result<Self, String> {
         let mut script = NamedTempFile::new().map_err(|error| format!("a script: {error}"))?;
-        script.write_all(SCRIPT.as_bytes()).map_err(|error| format!("a script: {error}"))?;
+        script
+            .write_all(SCRIPT.as_bytes())
+            .map_err(|error| format!("a script: {error}"))?;
         let mut baseline = Self {
             url: postgres::fresh_database().await,
             pgbench: programs().await?.join("pgbench"),
@@ -109,16 +111,21 @@ impl Baseline {
     async fn statement(&self, statement: &str) -> Result<(), String> {
         let done = async {
             let mut connection = PgConnection::connect(&self.url).await?;
-            sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await?;
+            sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+                .execute(&mut connection)
+                .await?;
             connection.close().await
         };
-        done.await.map_err(|error: sqlx::Error| format!("{statement}: {error}"))
+        done.await
+            .map_err(|error: sqlx::Error| format!("{statement}: {error}"))
     }
 }
 
 /// The rate in what pgbench prints: `tps = 24310.6 (without initial connection time)`.
 fn rate_of(output: &str) -> Option<f64> {
-    let line = output.lines().find_map(|line| line.strip_prefix("tps = "))?;
+    let line = output
+        .lines()
+        .find_map(|line| line.strip_prefix("tps = "))?;
     line.split(' ').next()?.parse().ok()
 }
 
@@ -127,7 +134,10 @@ async fn programs() -> Result<PathBuf, String> {
     if let Some(directory) = env::var_os("TEST_POSTGRES_BIN") {
         return Ok(directory.into());
     }
-    let script = Program::new("install-postgres.sh", in_workspace("scripts/install-postgres.sh"));
+    let script = Program::new(
+        "install-postgres.sh",
+        in_workspace("scripts/install-postgres.sh"),
+    );
     let finished = script.run(INSTALL_DEADLINE).await;
     if !finished.status.success() {
         return Err(format!("no PostgreSQL: {}", finished.output()));

@@ -48,7 +48,12 @@ impl Bed {
         let clients = (0..connections)
             .flat_map(|_| ledgers.iter().map(|ledger| Client::new(ledger.grpc())))
             .collect();
-        Self { backend, ledgers, clients, database }
+        Self {
+            backend,
+            ledgers,
+            clients,
+            database,
+        }
     }
 
     /// What caller number `caller` uses: callers are spread evenly over all
@@ -70,7 +75,10 @@ impl Bed {
         };
         let (head, indexed) = positions.map_err(|error| format!("the positions: {error}"))?;
         let unsigned = |position| u64::try_from(position).unwrap_or_default();
-        Ok(Positions { head: unsigned(head), indexed: unsigned(indexed) })
+        Ok(Positions {
+            head: unsigned(head),
+            indexed: unsigned(indexed),
+        })
     }
 
     /// Waits until the background index has caught up: it gives way to charges,
@@ -84,7 +92,9 @@ impl Bed {
                 return Ok(());
             }
             if began.elapsed() > SETTLE_DEADLINE {
-                return Err(format!("the index is at {indexed} of {head} and gets nowhere"));
+                return Err(format!(
+                    "the index is at {indexed} of {head} and gets nowhere"
+                ));
             }
             if told.elapsed() > PROGRESS_INTERVAL {
                 told = Instant::now();
@@ -128,12 +138,21 @@ impl Bed {
         Some(kib / 1024.0)
     }
 
-    /// Stops the processes; the database stays.
-    pub(crate) async fn stop(mut self) -> Database {
-        for ledger in &mut self.ledgers {
+    /// The database's URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.database.url
+    }
+
+    /// Stops the processes, so that the database is free for a command.
+    pub(crate) async fn pause(&mut self) {
+        for mut ledger in self.ledgers.drain(..) {
             ledger.terminate().await;
         }
-        self.database
+    }
+
+    /// Stops the processes; a database that is a file goes, too.
+    pub(crate) async fn stop(mut self) {
+        self.pause().await;
     }
 }
 

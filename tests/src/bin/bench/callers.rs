@@ -56,7 +56,11 @@ pub(crate) struct Mixed {
 
 impl Mixed {
     pub(crate) fn new(at: Aim, empty: Arc<Accounts>) -> Self {
-        Self { at, empty, answered: VecDeque::new() }
+        Self {
+            at,
+            empty,
+            answered: VecDeque::new(),
+        }
     }
 
     async fn repeat(&mut self, request: ChargeRequest) -> Result<u64, String> {
@@ -129,6 +133,8 @@ impl Caller for HoldCapture {
 pub(crate) struct Batch(pub(crate) Aim);
 
 impl Caller for Batch {
+    const IS_BATCH: bool = true;
+
     async fn call(&mut self) -> Result<u64, String> {
         charge_batch(&mut self.0, BATCH_ITEMS).await
     }
@@ -158,7 +164,10 @@ pub(crate) struct Balance(pub(crate) Aim);
 impl Caller for Balance {
     async fn call(&mut self) -> Result<u64, String> {
         let account = self.0.accounts.pick(self.0.ids.next());
-        let request = GetBalanceRequest { account, ..Default::default() };
+        let request = GetBalanceRequest {
+            account,
+            ..Default::default()
+        };
         let answer = self.0.client.get_balance(request).await?;
         if answer.not_opened || answer.balances.is_empty() {
             return Err("NO_BALANCE".to_owned());

@@ -4,8 +4,8 @@
 use ledger_proto::v1::{
     BatchChargeItem, BatchChargeRequest, BatchCreditItem, BatchCreditRequest, CaptureHoldRequest,
     ChargeRequest, GetAccountRequest, GetBalanceRequest, GetBalanceResponse, ListHoldsRequest,
-    ListLotsRequest, MutationResult, PlaceHoldRequest, account_service_client::AccountServiceClient,
-    ledger_service_client::LedgerServiceClient,
+    ListLotsRequest, MutationResult, PlaceHoldRequest,
+    account_service_client::AccountServiceClient, ledger_service_client::LedgerServiceClient,
 };
 use std::{net::SocketAddr, time::Duration};
 use tonic::transport::{Channel, Endpoint};
@@ -50,7 +50,11 @@ impl Client {
         &mut self,
         request: PlaceHoldRequest,
     ) -> Result<Option<MutationResult>, String> {
-        let answer = self.ledger.place_hold(request).await.map_err(status_reason)?;
+        let answer = self
+            .ledger
+            .place_hold(request)
+            .await
+            .map_err(status_reason)?;
         Ok(answer.into_inner().result)
     }
 
@@ -58,7 +62,11 @@ impl Client {
         &mut self,
         request: CaptureHoldRequest,
     ) -> Result<Option<MutationResult>, String> {
-        let answer = self.ledger.capture_hold(request).await.map_err(status_reason)?;
+        let answer = self
+            .ledger
+            .capture_hold(request)
+            .await
+            .map_err(status_reason)?;
         Ok(answer.into_inner().result)
     }
 
@@ -66,7 +74,11 @@ impl Client {
         &mut self,
         request: BatchChargeRequest,
     ) -> Result<Vec<BatchChargeItem>, String> {
-        let answer = self.ledger.batch_charge(request).await.map_err(status_reason)?;
+        let answer = self
+            .ledger
+            .batch_charge(request)
+            .await
+            .map_err(status_reason)?;
         Ok(answer.into_inner().items)
     }
 
@@ -74,7 +86,11 @@ impl Client {
         &mut self,
         request: BatchCreditRequest,
     ) -> Result<Vec<BatchCreditItem>, String> {
-        let answer = self.ledger.batch_credit(request).await.map_err(status_reason)?;
+        let answer = self
+            .ledger
+            .batch_credit(request)
+            .await
+            .map_err(status_reason)?;
         Ok(answer.into_inner().items)
     }
 
@@ -82,7 +98,11 @@ impl Client {
         &mut self,
         request: GetBalanceRequest,
     ) -> Result<GetBalanceResponse, String> {
-        let answer = self.accounts.get_balance(request).await.map_err(status_reason)?;
+        let answer = self
+            .accounts
+            .get_balance(request)
+            .await
+            .map_err(status_reason)?;
         Ok(answer.into_inner())
     }
 
@@ -90,15 +110,37 @@ impl Client {
     /// 1000).
     pub(crate) async fn size_of(&mut self, account: &str) -> Result<(i64, usize, usize), String> {
         let account = account.to_owned();
-        let request = GetAccountRequest { account: account.clone(), ..Default::default() };
-        let answer = self.accounts.get_account(request).await.map_err(status_reason)?;
+        let request = GetAccountRequest {
+            account: account.clone(),
+            ..Default::default()
+        };
+        let answer = self
+            .accounts
+            .get_account(request)
+            .await
+            .map_err(status_reason)?;
         let version = answer.into_inner().account.unwrap_or_default().version;
-        let request =
-            ListLotsRequest { account: account.clone(), page_size: 1000, ..Default::default() };
-        let answer = self.accounts.list_lots(request).await.map_err(status_reason)?;
+        let request = ListLotsRequest {
+            account: account.clone(),
+            page_size: 1000,
+            ..Default::default()
+        };
+        let answer = self
+            .accounts
+            .list_lots(request)
+            .await
+            .map_err(status_reason)?;
         let lots = answer.into_inner().lots.len();
-        let request = ListHoldsRequest { account, page_size: 1000, ..Default::default() };
-        let answer = self.accounts.list_holds(request).await.map_err(status_reason)?;
+        let request = ListHoldsRequest {
+            account,
+            page_size: 1000,
+            ..Default::default()
+        };
+        let answer = self
+            .accounts
+            .list_holds(request)
+            .await
+            .map_err(status_reason)?;
         Ok((version, lots, answer.into_inner().holds.len()))
     }
 }

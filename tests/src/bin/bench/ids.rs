@@ -19,7 +19,10 @@ impl Ids {
     /// For one run.
     pub(crate) fn new() -> Self {
         let (run, _) = e2e_tests::fresh_id().as_u64_pair();
-        Self { run, made: AtomicU64::new(0) }
+        Self {
+            run,
+            made: AtomicU64::new(0),
+        }
     }
 
     /// The next number: for whatever has to differ from call to call.
@@ -31,7 +34,9 @@ impl Ids {
     /// whose tail is a counter and the run's number.
     #[expect(clippy::disallowed_methods, reason = "a load is where ids come from")]
     pub(crate) fn ordered(&self) -> Uuid {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let ms = u64::try_from(since.as_millis()).unwrap_or_default();
         let [_, _, _, c3, c4, c5, c6, c7] = self.next().to_be_bytes();
         let [r0, r1, r2, r3, ..] = self.run.to_be_bytes();
@@ -61,7 +66,9 @@ impl Accounts {
     pub(crate) fn new(prefix: &str, count: usize) -> Self {
         let book = e2e_tests::billing::BOOK;
         let name = |number| format!("{book}/accounts/{prefix}:{number:06}");
-        Self { names: (0..count).map(name).collect() }
+        Self {
+            names: (0..count).map(name).collect(),
+        }
     }
 
     /// All of them.
@@ -97,7 +104,10 @@ mod tests {
         let mut seen = HashSet::new();
         for _ in 0..100_000 {
             let (ordered, random) = (ids.ordered(), ids.random());
-            assert_eq!((ordered.get_version_num(), random.get_version_num()), (7, 4));
+            assert_eq!(
+                (ordered.get_version_num(), random.get_version_num()),
+                (7, 4)
+            );
             assert!(seen.insert(ordered) && seen.insert(random));
         }
     }

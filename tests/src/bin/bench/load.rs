@@ -19,6 +19,9 @@ const LATENCY_US_MAX: u64 = 60_000_000;
 /// Makes one call after the other. A call answers how much it counts for, or
 /// why it failed.
 pub(crate) trait Caller: Send + 'static {
+    /// One call is as much work as hundreds of others: fewer callers will do.
+    const IS_BATCH: bool = false;
+
     /// Makes the next call.
     fn call(&mut self) -> impl Future<Output = Result<u64, String>> + Send;
 }
@@ -88,12 +91,17 @@ pub(crate) async fn run<C: Caller>(window: Window, callers: Vec<C>) -> Sample {
             errors: BTreeMap::new(),
         }),
     });
-    let tasks: Vec<_> =
-        callers.into_iter().map(|caller| tokio::spawn(drive(caller, recorder.clone()))).collect();
+    let tasks: Vec<_> = callers
+        .into_iter()
+        .map(|caller| tokio::spawn(drive(caller, recorder.clone())))
+        .collect();
     for task in tasks {
         task.await.expect("a caller doesn't panic");
     }
-    let records = recorder.records.lock().unwrap_or_else(PoisonError::into_inner);
+    let records = recorder
+        .records
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let ms = |quantile| as_f64(records.latency_us.value_at_quantile(quantile)) / 1000.0;
     Sample {
         rate_per_s: as_f64(records.in_window) / window.seconds.as_secs_f64(),
@@ -120,7 +128,10 @@ async fn drive<C: Caller>(mut caller: C, recorder: Arc<Recorder>) {
 }
 
 /// Counts of a benchmark are far below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of a benchmark are far below 2^53"
+)]
 pub(crate) fn as_f64(count: u64) -> f64 {
     count as f64
 }

@@ -35,14 +35,20 @@ pub(crate) fn machine() -> Value {
 pub(crate) async fn settings(backend: Backend) -> Result<Value, String> {
     let database = backend.database().await;
     let address = Address::parse(&database.url).map_err(|error| error.to_string())?;
-    let store = connect(&address, Mode::Serve).await.map_err(|error| error.to_string())?;
+    let store = connect(&address, Mode::Serve)
+        .await
+        .map_err(|error| error.to_string())?;
     let service = store.settings().await.map_err(|error| error.to_string())?;
-    let service: Map<_, _> =
-        service.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let service: Map<_, _> = service
+        .into_iter()
+        .map(|(name, value)| (name, Value::String(value)))
+        .collect();
     Ok(match backend {
         Backend::Sqlite => json!({"service": service}),
         Backend::Postgres => {
-            let server = server_settings().await.map_err(|error| format!("SHOW: {error}"))?;
+            let server = server_settings()
+                .await
+                .map_err(|error| format!("SHOW: {error}"))?;
             json!({"service": service, "server": server})
         }
     })

@@ -1,8 +1,8 @@
 //! `make bench`: what the ledger does on this machine, against what it must.
 //!
 //! - [`options`] is the command line, [`measure`] the measures and their targets;
-//! - [`run`] goes through the measures of one backend, in [`bed`]s: databases
-//!   with service processes on them;
+//! - [`run`] and [`own_beds`] go through the measures of one backend, in [`bed`]s:
+//!   databases with service processes on them;
 //! - [`load`] drives [`callers`], over [`client`]; [`wallets`] makes what they
 //!   charge;
 //! - [`baseline`] is what ratios are to; [`machine`] and [`report`] say what came
@@ -24,6 +24,7 @@ mod load;
 mod machine;
 mod measure;
 mod options;
+mod own_beds;
 mod report;
 mod run;
 mod wallets;
@@ -43,7 +44,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// How many lines the largest warning is underlined with.
+/// Around what nobody may miss.
 const RULE: &str = "==============================================================";
 
 fn main() -> ExitCode {
@@ -88,7 +89,9 @@ async fn bench(plan: Plan) -> Result<(), String> {
     for &backend in &plan.backends {
         let mut backend_run = run.on(backend).await?;
         for &measure in &plan.measures {
-            let Some(one) = backend_run.measure(measure).await else { continue };
+            let Some(one) = backend_run.measure(measure).await else {
+                continue;
+            };
             eprintln!("    {}", summary(&one));
             measured.push(one);
             // After each measure: whatever ends the run, the report has what there is.
@@ -129,21 +132,35 @@ fn plan_report(plan: &Plan) -> Value {
 /// A measure in one line.
 fn summary(one: &Measured) -> String {
     let rate = one.rate_per_s().map(|rate| format!("{rate:.0} a second"));
-    let ratio = one.ratio().zip(one.reference).map(|(ratio, to)| format!("{ratio:.2} × {to}"));
+    let ratio = one
+        .ratio()
+        .zip(one.reference)
+        .map(|(ratio, to)| format!("{ratio:.2} × {to}"));
     let mib = one.mib.map(|mib| format!("{mib:.0} MiB"));
-    let parts = [rate, ratio, mib, one.failure.clone(), Some(one.verdict().to_owned())];
+    let parts = [
+        rate,
+        ratio,
+        mib,
+        one.failure.clone(),
+        Some(one.verdict().to_owned()),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Says what was missed so that nobody misses it.
 fn shout(measured: &[Measured]) {
-    let missed = measured.iter().filter(|one| !one.is_valid() || one.meets_must() == Some(false));
+    let missed = measured
+        .iter()
+        .filter(|one| !one.is_valid() || one.meets_must() == Some(false));
     let missed: Vec<_> = missed
         .map(|one| format!("  {} on {}: {}", one.measure, one.backend, summary(one)))
         .collect();
     if missed.is_empty() {
         eprintln!("every must is met");
     } else {
-        eprintln!("{RULE}\nMUSTS THAT ARE NOT MET\n{}\n{RULE}", missed.join("\n"));
+        eprintln!(
+            "{RULE}\nMUSTS THAT ARE NOT MET\n{}\n{RULE}",
+            missed.join("\n")
+        );
     }
 }

@@ -100,7 +100,11 @@ impl Options {
     pub(crate) fn plan(self) -> Plan {
         let quick = self.quick;
         let by_default = |normal, short| if quick { short } else { normal };
-        let total = if self.full { 10_000_000 } else { by_default(2_000_000, 50_000) };
+        let total = if self.full {
+            10_000_000
+        } else {
+            by_default(2_000_000, 50_000)
+        };
         let backends = match self.backend {
             Backends::Sqlite => vec![Backend::Sqlite],
             Backends::Postgres => vec![Backend::Postgres],
@@ -117,7 +121,9 @@ impl Options {
             warm_up: Duration::from_secs(1),
             baseline_seconds: by_default(15, 5),
             baseline_round_seconds: by_default(5, 2),
-            grown_events: self.grown_events.unwrap_or_else(|| by_default(1_000_000, 20_000)),
+            grown_events: self
+                .grown_events
+                .unwrap_or_else(|| by_default(1_000_000, 20_000)),
             grown_total: self.grown_total.unwrap_or(total),
             rebuild_events: by_default(1_000_000, 50_000),
             connections: size(self.connections),

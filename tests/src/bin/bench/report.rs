@@ -113,13 +113,19 @@ impl Measured {
         let mut fields = Map::from_iter([
             ("name".to_owned(), json!(self.measure.name())),
             ("backend".to_owned(), json!(self.backend.to_string())),
-            ("rate_per_s".to_owned(), json!(self.rate_per_s().map(f64::round))),
+            (
+                "rate_per_s".to_owned(),
+                json!(self.rate_per_s().map(f64::round)),
+            ),
             ("p50_ms".to_owned(), json!(self.ms(|sample| sample.p50_ms))),
             ("p99_ms".to_owned(), json!(self.ms(|sample| sample.p99_ms))),
             ("must".to_owned(), json!(target.map(|target| target.must))),
             ("aim".to_owned(), json!(target.map(|target| target.aim))),
             ("meets_must".to_owned(), json!(self.meets_must())),
-            ("meets_aim".to_owned(), json!(self.is_met(|target| target.aim))),
+            (
+                "meets_aim".to_owned(),
+                json!(self.is_met(|target| target.aim)),
+            ),
             ("valid".to_owned(), json!(self.is_valid())),
             ("errors".to_owned(), json!(self.errors())),
             ("failure".to_owned(), json!(self.failure)),
@@ -128,7 +134,10 @@ impl Measured {
         ]);
         match self.reference {
             Some("insert") => {
-                fields.insert("ratio_to_insert".to_owned(), json!(self.ratio().map(three_digits)));
+                fields.insert(
+                    "ratio_to_insert".to_owned(),
+                    json!(self.ratio().map(three_digits)),
+                );
             }
             Some(reference) => {
                 fields.insert("ratio".to_owned(), json!(self.ratio().map(three_digits)));
@@ -170,7 +179,8 @@ impl Measured {
 
 impl Round {
     fn ratio(&self) -> Option<f64> {
-        self.reference_per_s.map(|reference| self.sample.rate_per_s / reference)
+        self.reference_per_s
+            .map(|reference| self.sample.rate_per_s / reference)
     }
 
     fn json(&self) -> Value {
@@ -196,14 +206,26 @@ pub(crate) fn write(
     let text = text(&head, measured);
     head.insert("measures".to_owned(), Value::Array(measures));
     fs::create_dir_all(directory)?;
-    fs::write(directory.join("report.json"), format!("{:#}\n", Value::Object(head)))?;
+    fs::write(
+        directory.join("report.json"),
+        format!("{:#}\n", Value::Object(head)),
+    )?;
     fs::write(directory.join("report.md"), &text)?;
     Ok(text)
 }
 
 fn text(head: &Map<String, Value>, measured: &[Measured]) -> String {
-    const TITLES: [&str; 9] =
-        ["measure", "on", "per second", "ratio", "p50 ms", "p99 ms", "must", "aim", "reached"];
+    const TITLES: [&str; 9] = [
+        "measure",
+        "on",
+        "per second",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "must",
+        "aim",
+        "reached",
+    ];
     let mut rows = vec![TITLES.map(str::to_owned).to_vec()];
     rows.extend(measured.iter().map(Measured::row));
     let mut text = String::new();
@@ -217,8 +239,16 @@ fn text(head: &Map<String, Value>, measured: &[Measured]) -> String {
     let mut notes = String::new();
     for one in measured {
         let errors = one.errors();
-        let errors = errors.iter().map(|(reason, count)| format!("{count} × {reason}"));
-        for note in one.notes.iter().cloned().chain(one.failure.clone()).chain(errors) {
+        let errors = errors
+            .iter()
+            .map(|(reason, count)| format!("{count} × {reason}"));
+        for note in one
+            .notes
+            .iter()
+            .cloned()
+            .chain(one.failure.clone())
+            .chain(errors)
+        {
             notes += &format!("- {} on {}: {note}\n", one.measure, one.backend);
         }
     }
@@ -232,7 +262,9 @@ fn text(head: &Map<String, Value>, measured: &[Measured]) -> String {
 fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         for (cell, &width) in row.iter().zip(&widths) {
@@ -262,7 +294,10 @@ mod tests {
     fn measured(ratios: &[f64]) -> Measured {
         let round = |&ratio: &f64| Round {
             reference_per_s: Some(100.0),
-            sample: Sample { rate_per_s: 100.0 * ratio, ..Sample::default() },
+            sample: Sample {
+                rate_per_s: 100.0 * ratio,
+                ..Sample::default()
+            },
         };
         let rounds = ratios.iter().map(round).collect();
         Measured {
@@ -288,7 +323,10 @@ mod tests {
     #[test]
     fn an_error_makes_it_invalid() {
         let mut measured = measured(&[1.4]);
-        measured.rounds[0].sample.errors.insert("UNAVAILABLE".to_owned(), 1);
+        measured.rounds[0]
+            .sample
+            .errors
+            .insert("UNAVAILABLE".to_owned(), 1);
         assert_eq!(measured.verdict(), "INVALID");
         assert_eq!(measured.meets_must(), Some(false));
     }
@@ -297,6 +335,9 @@ mod tests {
     fn columns_line_up() {
         let rows = [["a", "≥ 1"], ["long", "b"]];
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
-        assert_eq!(table(&rows), "| a    | ≥ 1 |\n|------|-----|\n| long | b   |\n");
+        assert_eq!(
+            table(&rows),
+            "| a    | ≥ 1 |\n|------|-----|\n| long | b   |\n"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     callers::{Aim, BATCH_ITEMS, OPERATION, charge_batch},
     client::reason,
-    ids::{Accounts, Ids},
+    ids::Ids,
     load::as_f64,
 };
 use e2e_tests::billing::BOOK;
@@ -12,10 +12,7 @@ use ledger_proto::v1::{
     AssetAmount, BatchChargeRequest, BatchCreditRequest, ChargeRequest, CreditRequest,
     PlaceHoldRequest, batch_charge_item, batch_credit_item,
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What each account gets, in kopecks: a thousand million charges of 10.00 RUB.
 const RUB: i64 = 1_000_000_000_000;
@@ -40,7 +37,10 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) async fn fund(at: &Aim) -> Result<(), String> {
     let ids = &at.ids;
     let credits = |name: &String| credit(ids, name, RUB);
-    in_calls(at, at.accounts.names(), |names| names.iter().map(credits).collect()).await?;
+    in_calls(at, at.accounts.names(), |names| {
+        names.iter().map(credits).collect()
+    })
+    .await?;
     spend_free_operations(at).await
 }
 
@@ -67,7 +67,10 @@ pub(crate) async fn grow_account(at: &Aim, events: u64) -> Result<(), String> {
             account: name.clone(),
             request_id: ids.ordered().to_string(),
             operation: OPERATION.to_owned(),
-            duration: Some(prost_types::Duration { seconds: HOLD_DAYS * 86_400, nanos: 0 }),
+            duration: Some(prost_types::Duration {
+                seconds: HOLD_DAYS * 86_400,
+                nanos: 0,
+            }),
             ..Default::default()
         };
         at.client.clone().place_hold(request).await?;
@@ -100,16 +103,14 @@ pub(crate) async fn charge(what: &str, at: &Aim, events: u64) -> Result<(), Stri
     Ok(())
 }
 
-/// One account, called `prefix`.
-pub(crate) fn one_account(prefix: &str) -> Arc<Accounts> {
-    Arc::new(Accounts::new(prefix, 1))
-}
-
 fn credit(ids: &Ids, account: &str, amount: i64) -> CreditRequest {
     CreditRequest {
         account: account.to_owned(),
         request_id: ids.ordered().to_string(),
-        amount: Some(AssetAmount { asset: "RUB".to_owned(), amount }),
+        amount: Some(AssetAmount {
+            asset: "RUB".to_owned(),
+            amount,
+        }),
         source: "T".to_owned(),
         ..Default::default()
     }
@@ -124,7 +125,11 @@ async fn in_calls<T>(
     let mut client = at.client.clone();
     for chunk in things.chunks(1000) {
         let requests = credits(chunk);
-        let request = BatchCreditRequest { book: BOOK.to_owned(), requests, ..Default::default() };
+        let request = BatchCreditRequest {
+            book: BOOK.to_owned(),
+            requests,
+            ..Default::default()
+        };
         for item in client.batch_credit(request).await? {
             if let Some(batch_credit_item::Outcome::Error(status)) = item.outcome {
                 return Err(format!("a credit is refused: {}", reason(&status)));
@@ -137,7 +142,9 @@ async fn in_calls<T>(
 async fn spend_free_operations(at: &Aim) -> Result<(), String> {
     let mut client = at.client.clone();
     for chunk in at.accounts.names().chunks(1000 / FREE_OPERATIONS) {
-        let charges = chunk.iter().flat_map(|name| std::iter::repeat_n(name, FREE_OPERATIONS));
+        let charges = chunk
+            .iter()
+            .flat_map(|name| std::iter::repeat_n(name, FREE_OPERATIONS));
         let charges = charges.map(|name| ChargeRequest {
             account: name.clone(),
             request_id: at.ids.ordered().to_string(),
@@ -145,11 +152,18 @@ async fn spend_free_operations(at: &Aim) -> Result<(), String> {
             ..Default::default()
         });
         let requests = charges.collect();
-        let request = BatchChargeRequest { book: BOOK.to_owned(), requests, ..Default::default() };
+        let request = BatchChargeRequest {
+            book: BOOK.to_owned(),
+            requests,
+            ..Default::default()
+        };
         for item in client.batch_charge(request).await? {
             match item.outcome {
                 Some(batch_charge_item::Outcome::Response(answer))
-                    if answer.price.as_ref().is_some_and(|price| price.asset == "FREE_OP") => {}
+                    if answer
+                        .price
+                        .as_ref()
+                        .is_some_and(|price| price.asset == "FREE_OP") => {}
                 Some(batch_charge_item::Outcome::Error(status)) => {
                     return Err(format!("a free operation is refused: {}", reason(&status)));
                 }
@@ -160,7 +174,10 @@ async fn spend_free_operations(at: &Aim) -> Result<(), String> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a lot of the load expires at a real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a lot of the load expires at a real time"
+)]
 fn in_days(days: u32) -> prost_types::Timestamp {
     (SystemTime::now() + DAY * days).into()
 }

@@ -1,0 +1,178 @@
+//! The words of each rejection that change from call to call.
+
+use ledger_core::{Rejection, record::HoldEnd};
+
+use super::Metadata;
+use crate::grpc::{names, render::timestamp};
+
+/// The words of a rejection's message. Has no arm for the rest, so that a new
+/// rejection is not forgotten here.
+pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
+    let event = |position: u64| names::event_name(book, position);
+    let account_of = |id: &str| names::account_name(book, id);
+    match rejection {
+        Rejection::RequestExpired { expire_time, now } => vec![
+            ("expire_time", timestamp(*expire_time).to_string()),
+            ("now", timestamp(*now).to_string()),
+        ],
+        Rejection::AccountNotFound { account }
+        | Rejection::AccountClosed { account }
+        | Rejection::AccountNotBlocked { account }
+        | Rejection::TransferToSelf { account } => vec![("account", account_of(account))],
+        Rejection::AccountBlocked { account, code } => {
+            vec![("account", account_of(account)), ("code", code.clone())]
+        }
+        Rejection::AccountNotEmpty { account, asset } => {
+            vec![("account", account_of(account)), ("asset", asset.clone())]
+        }
+        Rejection::MetadataKeyNotAllowed { key } => vec![("key", key.clone())],
+        Rejection::MetadataPersonal { key, kind } => {
+            vec![("key", key.clone()), ("kind", (*kind).to_owned())]
+        }
+        Rejection::UnknownAsset { asset } => vec![("asset", asset.clone())],
+        Rejection::UnknownOperation { operation } => vec![("operation", operation.clone())],
+        Rejection::UnknownCurrency { currency } => vec![("currency", currency.clone())],
+        Rejection::QuantityTooLarge { quantity, maximum } => {
+            vec![
+                ("quantity", quantity.to_string()),
+                ("maximum", maximum.to_string()),
+            ]
+        }
+        Rejection::AmountTooLarge { amount, maximum } => {
+            vec![
+                ("amount", amount.to_string()),
+                ("maximum_amount", maximum.to_string()),
+            ]
+        }
+        Rejection::LotExpiryPast { expire_time, now } => vec![
+            ("expire_time", timestamp(*expire_time).to_string()),
+            ("now", timestamp(*now).to_string()),
+        ],
+        Rejection::BalanceTooLarge { asset, maximum } => {
+            vec![
+                ("asset", asset.clone()),
+                ("maximum_amount", maximum.to_string()),
+            ]
+        }
+        Rejection::WalletFull { parts, maximum } => {
+            vec![
+                ("parts", parts.to_string()),
+                ("maximum", maximum.to_string()),
+            ]
+        }
+        Rejection::PriceChanged {
+            asset,
+            amount,
+            max_asset,
+            max_amount,
+        } => vec![
+            ("asset", asset.clone()),
+            ("amount", amount.to_string()),
+            ("max_asset", max_asset.clone()),
+            ("max_amount", max_amount.to_string()),
+        ],
+        Rejection::InsufficientFunds {
+            asset,
+            required,
+            available,
+            shortfall,
+            top_up,
+        } => {
+            let mut metadata = vec![
+                ("asset", asset.clone()),
+                ("required_amount", required.to_string()),
+                ("available_amount", available.to_string()),
+                ("shortfall_amount", shortfall.to_string()),
+            ];
+            metadata.extend(top_up.map(|amount| ("top_up_amount", amount.to_string())));
+            metadata
+        }
+        Rejection::HoldNotFound | Rejection::ChargeNotFound => Vec::new(),
+        Rejection::HoldEnded { hold, end } => {
+            vec![("hold", event(*hold)), ("end", end_name(*end).to_owned())]
+        }
+        Rejection::HoldNotExtended { hold, expire_time } => {
+            vec![
+                ("hold", event(*hold)),
+                ("expire_time", timestamp(*expire_time).to_string()),
+            ]
+        }
+        Rejection::HoldTooLong {
+            maximum_expire_time,
+        } => {
+            vec![(
+                "maximum_expire_time",
+                timestamp(*maximum_expire_time).to_string(),
+            )]
+        }
+        Rejection::CaptureExceedsHold {
+            hold,
+            asset,
+            amount,
+            held,
+        } => vec![
+            ("hold", event(*hold)),
+            ("asset", asset.clone()),
+            ("amount", amount.to_string()),
+            ("held_amount", held.to_string()),
+        ],
+        Rejection::RefundExceedsCharge {
+            charge,
+            asset,
+            amount,
+            refundable,
+        } => vec![
+            ("charge", event(*charge)),
+            ("asset", asset.clone()),
+            ("amount", amount.to_string()),
+            ("refundable_amount", refundable.to_string()),
+        ],
+        Rejection::BalanceMismatch {
+            asset,
+            expected,
+            available,
+        } => vec![
+            ("asset", asset.clone()),
+            ("expected_amount", expected.to_string()),
+            ("available_amount", available.to_string()),
+        ],
+        Rejection::CatalogForOtherBook { catalog_book } => {
+            vec![("catalog_book", catalog_book.clone())]
+        }
+        Rejection::InvalidCatalog { problems } => vec![("problems", problems.clone())],
+        Rejection::RequestIdReused {
+            field,
+            event: position,
+        } => {
+            vec![("field", (*field).to_owned()), ("event", event(*position))]
+        }
+        Rejection::PaymentAlreadyRecorded {
+            book,
+            event,
+            kind,
+            id,
+        } => vec![
+            ("event", names::event_name(book, *event)),
+            ("kind", kind.clone()),
+            ("id", id.clone()),
+        ],
+        Rejection::BatchItemRefused {
+            index,
+            reason,
+            message,
+        } => vec![
+            ("index", index.to_string()),
+            ("reason", (*reason).to_owned()),
+            ("message", message.clone()),
+        ],
+    }
+}
+
+const fn end_name(end: HoldEnd) -> &'static str {
+    match end {
+        HoldEnd::Open => "OPEN",
+        HoldEnd::Captured => "CAPTURED",
+        HoldEnd::Released => "RELEASED",
+        HoldEnd::Expired => "EXPIRED",
+    }
+}

@@ -1,0 +1,59 @@
+//! SQL behind the service's back: what an intruder or another program does.
+
+use crate::Database;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, sqlite::SqliteConnectOptions,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The file of a SQLite database's URL; nothing for a server.
+#[must_use]
+pub fn file(url: &str) -> Option<PathBuf> {
+    url.strip_prefix("sqlite:///").map(PathBuf::from)
+}
+
+/// Every file beside a database's file, and that itself: name to content.
+///
+/// # Panics
+/// If they can't be read.
+#[must_use]
+pub fn files_beside(file: &Path) -> BTreeMap<String, Vec<u8>> {
+    let directory = file.parent().expect("a file is in a directory");
+    let entries = fs::read_dir(directory).expect("the directory can be read");
+    let files = entries.map(|entry| {
+        let entry = entry.expect("the directory can be read");
+        let content = fs::read(entry.path()).expect("the file can be read");
+        (entry.file_name().to_string_lossy().into_owned(), content)
+    });
+    files.collect()
+}
+
+/// Runs statements on a database. `{ledger}` stands for what the names of the
+/// service's tables begin with there.
+///
+/// # Panics
+/// If one fails.
+pub async fn execute(database: &Database, statements: &str) {
+    let failed = |error| -> ! { panic!("{statements}: {error}") };
+    if let Some(file) = file(&database.url) {
+        let text = AssertSqlSafe(statements.replace("{ledger}", ""));
+        let options = SqliteConnectOptions::new().filename(file);
+        let connection = options.create_if_missing(true).connect().await;
+        let mut connection = connection.unwrap_or_else(|error| failed(error));
+        let result = sqlx::raw_sql(text).execute(&mut connection).await;
+        result.unwrap_or_else(|error| failed(error));
+        // What closing does, checkpoint and all, is done when this returns.
+        let closed = connection.close().await;
+        closed.unwrap_or_else(|error| failed(error));
+        return;
+    }
+    let text = AssertSqlSafe(statements.replace("{ledger}", "ledger."));
+    let connection = PgConnection::connect(&database.url).await;
+    let mut connection = connection.unwrap_or_else(|error| failed(error));
+    let result = sqlx::raw_sql(text).execute(&mut connection).await;
+    result.unwrap_or_else(|error| failed(error));
+}
