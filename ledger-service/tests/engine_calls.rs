@@ -47,7 +47,10 @@ async fn call(
 }
 
 fn atomic(name: &str) -> CallOptions {
-    CallOptions { atomic: Some(id(name)), ..CallOptions::default() }
+    CallOptions {
+        atomic: Some(id(name)),
+        ..CallOptions::default()
+    }
 }
 
 async fn a_dry_run_says_what_would_happen_and_writes_nothing(database: Database) {
@@ -58,11 +61,20 @@ async fn a_dry_run_says_what_would_happen_and_writes_nothing(database: Database)
     for operation in orders {
         let order = || request("tg:1", id(operation), charge(operation));
         let planned = ask_with(&engine, order(), dry()).await.unwrap();
-        assert_eq!(sound(engine.store()).await.len(), before.len(), "{operation} wrote");
+        assert_eq!(
+            sound(engine.store()).await.len(),
+            before.len(),
+            "{operation} wrote"
+        );
         // On a copy of the account the real one would be the same.
         match planned {
             Ok(planned) => {
-                assert!(planned.events.iter().all(|recorded| recorded.event.position == 0));
+                assert!(
+                    planned
+                        .events
+                        .iter()
+                        .all(|recorded| recorded.event.position == 0)
+                );
                 assert_eq!(planned.events[0].event.request_id, Some(id(operation)));
             }
             Err(rejection) => assert_eq!(rejection.reason(), "UNKNOWN_OPERATION"),
@@ -73,11 +85,21 @@ async fn a_dry_run_says_what_would_happen_and_writes_nothing(database: Database)
     let real = done(&engine, order()).await;
     assert_eq!(planned.balances, real.balances);
     let payloads = |answer: &Answer| -> Vec<Payload> {
-        answer.events.iter().map(|recorded| without_times(&recorded.event.payload)).collect()
+        answer
+            .events
+            .iter()
+            .map(|recorded| without_times(&recorded.event.payload))
+            .collect()
     };
     assert_eq!(payloads(&planned), payloads(&real));
     // Of what was applied it says so.
-    assert!(ask_with(&engine, order(), dry()).await.unwrap().unwrap().replayed);
+    assert!(
+        ask_with(&engine, order(), dry())
+            .await
+            .unwrap()
+            .unwrap()
+            .replayed
+    );
     let other = request("tg:1", id("generate"), charge("edit"));
     let reused = ask_with(&engine, other, dry()).await.unwrap().unwrap_err();
     assert_eq!(reused.reason(), "REQUEST_ID_REUSED");
@@ -106,7 +128,11 @@ async fn a_dry_run_of_a_batch_adds_up(database: Database) {
         results.iter().map(Result::is_ok).collect()
     };
     assert_eq!(accepted(&real), [true, false]);
-    assert_eq!(accepted(&planned), accepted(&real), "the dry run promised something else");
+    assert_eq!(
+        accepted(&planned),
+        accepted(&real),
+        "the dry run promised something else"
+    );
 }
 
 async fn an_atomic_call_is_done_whole_or_not_at_all(database: Database) {
@@ -124,7 +150,9 @@ async fn an_atomic_call_is_done_whole_or_not_at_all(database: Database) {
     let refused = call(&one, items(41), atomic("call")).await.unwrap_err();
     match refused {
         EngineError::Rejected(rejection) => {
-            let Rejection::BatchItemRefused { index, reason, .. } = *rejection else { panic!() };
+            let Rejection::BatchItemRefused { index, reason, .. } = *rejection else {
+                panic!()
+            };
             assert_eq!((index, reason), (2, "INSUFFICIENT_FUNDS"));
         }
         other => panic!("{other}"),
@@ -132,7 +160,11 @@ async fn an_atomic_call_is_done_whole_or_not_at_all(database: Database) {
     assert_eq!(sound(one.store()).await, before);
     // A refusal is no fact: the id may be used again, and differently.
     let first = call(&one, items(40), atomic("call")).await.unwrap();
-    assert!(first.iter().all(|result| !result.as_ref().unwrap().replayed));
+    assert!(
+        first
+            .iter()
+            .all(|result| !result.as_ref().unwrap().replayed)
+    );
     for engine in [&one, &two] {
         let again = call(engine, items(40), atomic("call")).await.unwrap();
         for (again, first) in again.iter().zip(&first) {
@@ -142,9 +174,17 @@ async fn an_atomic_call_is_done_whole_or_not_at_all(database: Database) {
         }
         let other = vec![request("tg:1", id("another"), add("XP", 1))];
         let reused = call(engine, other, atomic("call")).await.unwrap_err();
-        let EngineError::Rejected(rejection) = reused else { panic!("{reused}") };
+        let EngineError::Rejected(rejection) = reused else {
+            panic!("{reused}")
+        };
         assert!(
-            matches!(*rejection, Rejection::RequestIdReused { field: "requests", .. }),
+            matches!(
+                *rejection,
+                Rejection::RequestIdReused {
+                    field: "requests",
+                    ..
+                }
+            ),
             "{rejection:?}"
         );
     }
@@ -166,7 +206,11 @@ async fn an_atomic_call_with_a_used_item_id_is_refused_whole(database: Database)
             if matches!(**rejection, Rejection::BatchItemRefused { index: 1, .. })),
         "{refused:?}"
     );
-    assert_eq!(sound(engine.store()).await, before, "half of an atomic call was applied");
+    assert_eq!(
+        sound(engine.store()).await,
+        before,
+        "half of an atomic call was applied"
+    );
 }
 
 async fn a_batch_call_fails_item_by_item(database: Database) {
@@ -180,17 +224,28 @@ async fn a_batch_call_fails_item_by_item(database: Database) {
             request("tg:1", id("first"), take("RUB", 60)),
         ]
     };
-    let results = call(&engine, items(), CallOptions::default()).await.unwrap();
-    let [first, too_much, last, repeat] = &results[..] else { panic!() };
+    let results = call(&engine, items(), CallOptions::default())
+        .await
+        .unwrap();
+    let [first, too_much, last, repeat] = &results[..] else {
+        panic!()
+    };
     assert!(!first.as_ref().unwrap().replayed);
-    assert_eq!(too_much.as_ref().unwrap_err().reason(), "INSUFFICIENT_FUNDS");
+    assert_eq!(
+        too_much.as_ref().unwrap_err().reason(),
+        "INSUFFICIENT_FUNDS"
+    );
     assert!(!last.as_ref().unwrap().replayed);
     assert!(repeat.as_ref().unwrap().replayed);
     // Refused ones are decided anew: now there is money.
     done(&engine, request("tg:1", id("more"), credit("RUB", 60))).await;
-    let results = call(&engine, items(), CallOptions::default()).await.unwrap();
-    let replayed: Vec<bool> =
-        results.iter().map(|result| result.as_ref().unwrap().replayed).collect();
+    let results = call(&engine, items(), CallOptions::default())
+        .await
+        .unwrap();
+    let replayed: Vec<bool> = results
+        .iter()
+        .map(|result| result.as_ref().unwrap().replayed)
+        .collect();
     assert_eq!(replayed, [true, false, true, true]);
     sound(engine.store()).await;
 }
@@ -202,7 +257,7 @@ fn lot_until(amount: i64, end: Timestamp) -> Command {
         funding: Funding::Granted,
         source: "SHORT".to_owned(),
         priority: 0,
-        lot_expires_at: Some(end),
+        lot_expire_time: Some(end),
         scope: Vec::new(),
         cost_basis: None,
     })
@@ -230,12 +285,19 @@ async fn what_is_due_is_ended_without_the_sweeper(database: Database) {
     done(&engine, request("tg:1", id("lot"), lot_until(70, soon))).await;
     done(&engine, request("tg:1", id("credit"), credit("RUB", 30))).await;
     done(&engine, request("tg:2", id("credit"), credit("RUB", 50))).await;
-    done(&engine, request("tg:2", id("hold"), hold("RUB", 50, 50_000))).await;
+    done(
+        &engine,
+        request("tg:2", id("hold"), hold("RUB", 50, 50_000)),
+    )
+    .await;
     pass(&engine, soon).await;
     // The lot does not pay any more.
     let rejection = refused(&engine, request("tg:1", id("over"), take("RUB", 31))).await;
     assert!(
-        matches!(rejection, Rejection::InsufficientFunds { available: 30, .. }),
+        matches!(
+            rejection,
+            Rejection::InsufficientFunds { available: 30, .. }
+        ),
         "{rejection:?}"
     );
     // Reads do not show it.
@@ -247,16 +309,27 @@ async fn what_is_due_is_ended_without_the_sweeper(database: Database) {
         catalog_version: seen.catalog.version,
         next_position: seen.head.position + 1,
     };
-    assert_eq!(at_present(&seen.accounts[0], &context).totals("RUB").balance, 30);
+    assert_eq!(
+        at_present(&seen.accounts[0], &context)
+            .totals("RUB")
+            .balance,
+        30
+    );
     // The end is written with the next decision that writes.
     let taken = done(&engine, request("tg:1", id("take"), take("RUB", 30))).await;
     let expired = &taken.events[0].event.payload;
     assert!(matches!(expired, Payload::LotExpired(expired) if expired.lot.amount == 70));
     // What the hold reserved is free again, and a late capture takes it.
     let late = done(&engine, request("tg:2", id("capture"), capture("hold"))).await;
-    let kinds: Vec<u8> = late.events.iter().map(|r| r.event.payload.kind() as u8).collect();
+    let kinds: Vec<u8> = late
+        .events
+        .iter()
+        .map(|r| r.event.payload.kind() as u8)
+        .collect();
     assert_eq!(kinds, [10, 8], "HoldExpired, then HoldCaptured");
-    let Payload::HoldCaptured(captured) = &late.events[1].event.payload else { panic!() };
+    let Payload::HoldCaptured(captured) = &late.events[1].event.payload else {
+        panic!()
+    };
     assert!(captured.late);
     assert_eq!(captured.amount, 50);
     sound(engine.store()).await;
@@ -271,18 +344,26 @@ async fn an_answer_without_events_knows_what_is_due(database: Database) {
     pass(&engine, soon).await;
     let answer = done(&engine, request("tg:1", id("open"), open())).await;
     assert!(answer.events.is_empty());
-    let rub = answer.balances.iter().find(|balance| balance.asset == "RUB").unwrap();
+    let rub = answer
+        .balances
+        .iter()
+        .find(|balance| balance.asset == "RUB")
+        .unwrap();
     assert_eq!(rub.balance, 0, "the lot has expired");
 }
 
 async fn the_sweeper_writes_down_once(database: Database) {
     let one = opened(database.store().await).await;
     let two = engine(database.store().await);
-    let soon = one.now().plus_us(100_000);
+    let soon = one.now().plus_us(1_000_000);
     let accounts: BTreeSet<String> = (0..20).map(|number| format!("tg:{number}")).collect();
     for account in &accounts {
         done(&one, request(account, id("lot"), lot_until(7, soon))).await;
-        done(&one, request(account, id("hold"), hold("CREDIT", 2, 50_000))).await;
+        done(
+            &one,
+            request(account, id("hold"), hold("CREDIT", 2, 50_000)),
+        )
+        .await;
     }
     pass(&one, soon).await;
     let shutdown = CancellationToken::new();
@@ -300,7 +381,9 @@ async fn the_sweeper_writes_down_once(database: Database) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), swept).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), swept)
+        .await
+        .unwrap();
     shutdown.cancel();
     for sweeper in sweepers {
         sweeper.await.unwrap();
@@ -318,7 +401,10 @@ async fn the_sweeper_writes_down_once(database: Database) {
             .map(|event| &event.account)
             .collect();
         assert_eq!(ended.len(), accounts.len(), "once each, of kind {kind}");
-        assert_eq!(ended.into_iter().cloned().collect::<BTreeSet<_>>(), accounts);
+        assert_eq!(
+            ended.into_iter().cloned().collect::<BTreeSet<_>>(),
+            accounts
+        );
     }
     for account in &accounts {
         assert_eq!(balance(&two, account, "RUB").await, 0);
@@ -336,22 +422,39 @@ async fn sweeping_or_not_makes_no_difference(database: Database) {
         done(&engine, request(account, id("lot"), lot_until(100, first))).await;
         let placed = engine.now();
         let duration = second.us_since(placed);
-        done(&engine, request(account, id("hold"), hold("RUB", 60, duration))).await;
+        done(
+            &engine,
+            request(account, id("hold"), hold("RUB", 60, duration)),
+        )
+        .await;
     }
     let sweep = |account: &str| Request {
         request_id: None,
-        ..request(account, id(""), Command::Sweep(ledger_core::command::Sweep {}))
+        ..request(
+            account,
+            id(""),
+            Command::Sweep(ledger_core::command::Sweep {}),
+        )
     };
     pass(&engine, first).await;
     done(&engine, sweep("tg:swept")).await;
-    assert!(read(&engine, "tg:swept").await.now < second, "the machine is too slow for this test");
+    assert!(
+        read(&engine, "tg:swept").await.now < second,
+        "the machine is too slow for this test"
+    );
     pass(&engine, second.plus_us(20_000)).await;
     done(&engine, sweep("tg:swept")).await;
     done(&engine, sweep("tg:left")).await;
     let swept = balance(&engine, "tg:swept", "RUB").await;
     let left = balance(&engine, "tg:left", "RUB").await;
-    assert_eq!(swept, 60, "what the hold gives back has the grace of refunds");
-    assert_eq!(left, swept, "the one that nobody looked at meanwhile lost money");
+    assert_eq!(
+        swept, 60,
+        "what the hold gives back has the grace of refunds"
+    );
+    assert_eq!(
+        left, swept,
+        "the one that nobody looked at meanwhile lost money"
+    );
     let events = sound(engine.store()).await;
     assert!(of_request(&events, id("hold")).len() >= 2);
 }

@@ -58,14 +58,21 @@ async fn while_nothing_is_known_nobody_gets_an_answer(database: Database) {
     let (first, second, late, seen) = tokio::join!(
         ask(&one, drain.clone()),
         ask(&one, request("tg:1", id("more"), take("RUB", 1))),
-        ask_with(&one, request("tg:2", id("late"), add("XP", 1)), CallOptions {
-            deadline: Some(Instant::now() + Duration::from_millis(100)),
-            ..CallOptions::default()
-        }),
+        ask_with(
+            &one,
+            request("tg:2", id("late"), add("XP", 1)),
+            CallOptions {
+                deadline: Some(Instant::now() + Duration::from_millis(100)),
+                ..CallOptions::default()
+            }
+        ),
         one.read(BOOK, vec!["tg:1".to_owned()], None),
     );
     for answer in [&first, &second, &late] {
-        assert!(matches!(answer, Err(EngineError::Unavailable)), "{answer:?}");
+        assert!(
+            matches!(answer, Err(EngineError::Unavailable)),
+            "{answer:?}"
+        );
     }
     assert!(matches!(seen, Err(EngineError::Unavailable)), "{seen:?}");
     assert!(!one.is_healthy());
@@ -83,7 +90,10 @@ async fn a_database_that_goes_and_comes_back(database: Database) {
         faults.set_down(true);
         let request = || request("tg:1", id(&format!("r {number}")), add("XP", 1));
         let answer = ask(&engine, request()).await;
-        assert!(matches!(answer, Err(EngineError::Unavailable)), "{answer:?}");
+        assert!(
+            matches!(answer, Err(EngineError::Unavailable)),
+            "{answer:?}"
+        );
         faults.set_down(false);
         assert!(!done(&engine, request()).await.replayed);
     }
@@ -97,7 +107,10 @@ async fn a_server_that_ends_all_connections(database: Database) {
     done(&engine, request("tg:1", id("before"), add("XP", 1))).await;
     database.shut().await;
     let answer = ask(&engine, request("tg:1", id("r"), add("XP", 1))).await;
-    assert!(matches!(answer, Err(EngineError::Unavailable)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(EngineError::Unavailable)),
+        "{answer:?}"
+    );
     database.reopen().await;
     done(&engine, request("tg:1", id("r"), add("XP", 1))).await;
     assert_eq!(balance(&engine, "tg:1", "XP").await, 2);
@@ -112,9 +125,19 @@ async fn a_frozen_lock_holder_stops_nobody(database: Database) {
     frozen.lock().await.unwrap();
     let began = Instant::now();
     done(&engine, request("tg:1", id("r"), add("XP", 1))).await;
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
     let events = sound(engine.store()).await;
-    assert_eq!(of_request(&events, id("r")).iter().filter(|r| r.event.request.is_some()).count(), 1);
+    assert_eq!(
+        of_request(&events, id("r"))
+            .iter()
+            .filter(|r| r.event.request.is_some())
+            .count(),
+        1
+    );
 }
 
 /// Point 8. Without it, a clock that is three seconds ahead would end lots that
@@ -122,18 +145,34 @@ async fn a_frozen_lock_holder_stops_nobody(database: Database) {
 async fn a_clock_that_is_wrong_stops_decisions(database: Database) {
     let right = opened(database.store().await).await;
     let soon = right.now().plus_us(1_500_000);
-    done(&right, request("tg:1", id("lot"), short_lived("RUB", 100, soon))).await;
+    done(
+        &right,
+        request("tg:1", id("lot"), short_lived("RUB", 100, soon)),
+    )
+    .await;
     let before = sound(right.store()).await;
     for offset_us in [3_000_000, -3_000_000] {
         let clock = Clock::off_by_us(offset_us);
         let wrong = Engine::with_limits(database.store().await, clock, small_limits());
         let answer = ask(&wrong, request("tg:1", id("r"), add("XP", 1))).await;
-        assert!(matches!(answer, Err(EngineError::ClockSkew { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(EngineError::ClockSkew { .. })),
+            "{answer:?}"
+        );
         let seen = wrong.read(BOOK, vec!["tg:1".to_owned()], None).await;
-        assert!(matches!(seen, Err(EngineError::ClockSkew { .. })), "{seen:?}");
-        let sweep = Request { request_id: None, ..request("tg:1", id(""), sweep()) };
+        assert!(
+            matches!(seen, Err(EngineError::ClockSkew { .. })),
+            "{seen:?}"
+        );
+        let sweep = Request {
+            request_id: None,
+            ..request("tg:1", id(""), sweep())
+        };
         let swept = ask(&wrong, sweep).await;
-        assert!(matches!(swept, Err(EngineError::ClockSkew { .. })), "{swept:?}");
+        assert!(
+            matches!(swept, Err(EngineError::ClockSkew { .. })),
+            "{swept:?}"
+        );
     }
     assert_eq!(sound(right.store()).await, before);
     done(&right, request("tg:1", id("r"), add("XP", 1))).await;
@@ -164,11 +203,21 @@ async fn transfers_both_ways_keep_the_sum(database: Database) {
     done(&one, request("tg:b", id("b"), credit("RUB", 1_000))).await;
     let mut moves = Vec::new();
     for number in 0..60 {
-        let (from, to) = if number % 2 == 0 { ("tg:a", "tg:b") } else { ("tg:b", "tg:a") };
-        let engine = if number % 3 == 0 { one.clone() } else { two.clone() };
+        let (from, to) = if number % 2 == 0 {
+            ("tg:a", "tg:b")
+        } else {
+            ("tg:b", "tg:a")
+        };
+        let engine = if number % 3 == 0 {
+            one.clone()
+        } else {
+            two.clone()
+        };
         let request_id = id(&format!("move {number}"));
         let request = request(from, request_id, transfer(to, "RUB", 1 + number));
-        moves.push(tokio::spawn(async move { ask(&engine, request).await.unwrap() }));
+        moves.push(tokio::spawn(
+            async move { ask(&engine, request).await.unwrap() },
+        ));
     }
     let (mut a, mut b) = (1_000, 1_000);
     for (number, moved) in moves.into_iter().enumerate() {
@@ -187,7 +236,10 @@ async fn transfers_both_ways_keep_the_sum(database: Database) {
 async fn a_full_queue_says_so_at_once(database: Database) {
     let (store, faults) = FaultyStore::around(database.store().await);
     drop(opened(Arc::clone(&store)).await);
-    let limits = EngineLimits { queue_jobs_max: 4, ..small_limits() };
+    let limits = EngineLimits {
+        queue_jobs_max: 4,
+        ..small_limits()
+    };
     let engine = Engine::with_limits(store, Clock::system(), limits);
     let (fault, mut gate) = Gate::before();
     faults.once(Kind::Append, fault);
@@ -198,7 +250,9 @@ async fn a_full_queue_says_so_at_once(database: Database) {
     };
     let held_up = spawn("held up");
     gate.arrived().await;
-    let waiting: Vec<_> = (0..4).map(|number| spawn(&format!("waiting {number}"))).collect();
+    let waiting: Vec<_> = (0..4)
+        .map(|number| spawn(&format!("waiting {number}")))
+        .collect();
     while engine.queued_jobs() < 4 {
         tokio::task::yield_now().await;
     }
@@ -218,15 +272,21 @@ async fn a_full_queue_says_so_at_once(database: Database) {
 async fn a_batch_takes_no_more_than_its_bound(database: Database) {
     let (store, faults) = FaultyStore::around(database.store().await);
     drop(opened(Arc::clone(&store)).await);
-    let limits = EngineLimits { batch_commands_max: 8, ..small_limits() };
+    let limits = EngineLimits {
+        batch_commands_max: 8,
+        ..small_limits()
+    };
     let engine = Engine::with_limits(store, Clock::system(), limits);
     let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
     let seen = Arc::clone(&sizes);
     faults.always(Box::new(move |calling| {
-        seen.lock().unwrap().extend(calling.append.map(|append| append.requests.len()));
+        seen.lock()
+            .unwrap()
+            .extend(calling.append.map(|append| append.requests.len()));
         None
     }));
-    let calls = (0..64).map(|number| single(request("tg:1", id(&format!("{number}")), add("XP", 1))));
+    let calls =
+        (0..64).map(|number| single(request("tg:1", id(&format!("{number}")), add("XP", 1))));
     for answer in in_one_batch(&engine, &faults, calls.collect()).await {
         answer.unwrap().remove(0).unwrap();
     }
@@ -236,7 +296,10 @@ async fn a_batch_takes_no_more_than_its_bound(database: Database) {
 }
 
 fn single(request: Request) -> Call {
-    Call { requests: vec![request], options: CallOptions::default() }
+    Call {
+        requests: vec![request],
+        options: CallOptions::default(),
+    }
 }
 
 /// Point 10. A deadline that has passed is honoured before the append.
@@ -244,12 +307,24 @@ async fn a_passed_deadline_writes_nothing(database: Database) {
     let engine = opened(database.store().await).await;
     let before = sound(engine.store()).await;
     let late = ask_with(&engine, request("tg:1", id("late"), add("XP", 1)), passed()).await;
-    assert!(matches!(late, Err(EngineError::DeadlineExceeded)), "{late:?}");
-    let seen = engine.read(BOOK, vec!["tg:1".to_owned()], Some(Instant::now())).await;
-    assert!(matches!(seen, Err(EngineError::DeadlineExceeded)), "{seen:?}");
+    assert!(
+        matches!(late, Err(EngineError::DeadlineExceeded)),
+        "{late:?}"
+    );
+    let seen = engine
+        .read(BOOK, vec!["tg:1".to_owned()], Some(Instant::now()))
+        .await;
+    assert!(
+        matches!(seen, Err(EngineError::DeadlineExceeded)),
+        "{seen:?}"
+    );
     assert_eq!(sound(engine.store()).await, before);
     // The same id may be used again.
-    assert!(!done(&engine, request("tg:1", id("late"), add("XP", 1))).await.replayed);
+    assert!(
+        !done(&engine, request("tg:1", id("late"), add("XP", 1)))
+            .await
+            .replayed
+    );
 }
 
 /// Point 10. What is not kept has to be loaded again: four states are kept
@@ -259,12 +334,18 @@ async fn the_cache_of_states_is_bounded(database: Database) {
     let engine = opened(store).await;
     for number in 0..10 {
         let request_id = id(&format!("{number}"));
-        done(&engine, request(&format!("tg:{number}"), request_id, add("XP", 1))).await;
+        done(
+            &engine,
+            request(&format!("tg:{number}"), request_id, add("XP", 1)),
+        )
+        .await;
     }
     let loaded: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = Arc::clone(&loaded);
     faults.always(Box::new(move |calling| {
-        seen.lock().unwrap().extend(calling.wanted.into_iter().flat_map(|w| w.accounts.clone()));
+        seen.lock()
+            .unwrap()
+            .extend(calling.wanted.into_iter().flat_map(|w| w.accounts.clone()));
         None
     }));
     for number in [9, 8, 7, 6, 0, 1] {
@@ -279,13 +360,21 @@ async fn a_batch_of_everything(database: Database) {
     let engine = opened(store).await;
     let committed = request("tg:1", id("committed"), add("XP", 100));
     done(&engine, committed.clone()).await;
-    done(&engine, request("tg:2", id("paid before"), payment("p-0", 10))).await;
+    done(
+        &engine,
+        request("tg:2", id("paid before"), payment("p-0", 10)),
+    )
+    .await;
     let is_postgres = database.is_postgres();
     faults.always(Box::new(move |calling| {
         let append = calling.append?;
         // SQLite takes U+0000 as it is.
         let is_poison = |account: &str| account.contains('\0') && !is_postgres;
-        append.events.iter().any(|event| is_poison(&event.account)).then(|| Outcome::Refused.into())
+        append
+            .events
+            .iter()
+            .any(|event| is_poison(&event.account))
+            .then(|| Outcome::Refused.into())
     }));
     let mut calls = vec![
         single(committed),
@@ -317,7 +406,18 @@ async fn a_batch_of_everything(database: Database) {
     for answer in answers {
         assert!(!answer.unwrap().unwrap().replayed);
     }
-    let [committed, repeat, other, pay, pay_again, poison, poor, new, late] = &special[..] else {
+    let [
+        committed,
+        repeat,
+        other,
+        pay,
+        pay_again,
+        poison,
+        poor,
+        new,
+        late,
+    ] = &special[..]
+    else {
         panic!("nine special ones")
     };
     assert!(committed.as_ref().unwrap().as_ref().unwrap().replayed);
@@ -328,7 +428,10 @@ async fn a_batch_of_everything(database: Database) {
     assert!(matches!(poison, Err(EngineError::Refused)), "{poison:?}");
     assert_eq!(reason(poor), "INSUFFICIENT_FUNDS");
     assert!(new.as_ref().unwrap().is_ok());
-    assert!(matches!(late, Err(EngineError::DeadlineExceeded)), "{late:?}");
+    assert!(
+        matches!(late, Err(EngineError::DeadlineExceeded)),
+        "{late:?}"
+    );
     assert_eq!(balance(&engine, "tg:1", "XP").await, 111);
     assert_eq!(balance(&engine, "tg:2", "RUB").await, 60);
     done(&engine, request("tg:1", id("next"), add("XP", 1))).await;
@@ -353,7 +456,10 @@ async fn two_charges_race_for_the_last_coin(database: Database) {
         let (first, second) = tokio::join!(race(&one, "first"), race(&two, "second"));
         assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
         let loser = first.err().or(second.err()).unwrap();
-        assert!(matches!(loser, Rejection::InsufficientFunds { available: 0, .. }), "{loser:?}");
+        assert!(
+            matches!(loser, Rejection::InsufficientFunds { available: 0, .. }),
+            "{loser:?}"
+        );
     }
     sound(one.store()).await;
 }
@@ -369,7 +475,12 @@ async fn a_broken_hash_stops_the_writer(database: Database) {
     let mut event = ledger_core::Event::decode(&body).unwrap();
     event.position = last + 1;
     let body = ledger_core::command::encode(&event);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
     let literal = |bytes: &[u8]| match database.is_postgres() {
         true => format!("'\\x{}'::bytea", hex(bytes)),
         false => format!("x'{}'", hex(bytes)),
@@ -390,7 +501,10 @@ async fn a_broken_hash_stops_the_writer(database: Database) {
         assert!(matches!(answer, Err(EngineError::Stopped)), "{answer:?}");
     }
     assert!(!engine.is_healthy());
-    assert_eq!(store.head(BOOK).await.unwrap().unwrap().head.position, last + 1);
+    assert_eq!(
+        store.head(BOOK).await.unwrap().unwrap().head.position,
+        last + 1
+    );
     let dry = ask_with(&engine, request("tg:2", id("dry"), add("XP", 1)), dry()).await;
     assert!(matches!(dry, Err(EngineError::Stopped)), "{dry:?}");
 }
@@ -405,7 +519,11 @@ async fn what_one_wrote_the_other_reads(database: Database) {
         tokio::spawn(async move {
             let account = format!("tg:{asker}");
             for number in 1..=1_000_i64 {
-                let (writer, reader) = if number % 16 < 8 { (&one, &two) } else { (&two, &one) };
+                let (writer, reader) = if number % 16 < 8 {
+                    (&one, &two)
+                } else {
+                    (&two, &one)
+                };
                 let written = request(&account, id(&format!("{number}")), add("XP", 1));
                 let position = done(writer, written).await.seen_at.0;
                 let seen = read(reader, &account).await;
@@ -418,5 +536,11 @@ async fn what_one_wrote_the_other_reads(database: Database) {
         asker.unwrap();
     }
     let rejection = refused(&two, request("tg:1", id("over"), take("XP", 1_001))).await;
-    assert!(matches!(rejection, Rejection::InsufficientFunds { available: 1_000, .. }));
+    assert!(matches!(
+        rejection,
+        Rejection::InsufficientFunds {
+            available: 1_000,
+            ..
+        }
+    ));
 }

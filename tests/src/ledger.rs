@@ -61,9 +61,7 @@ impl Options {
         program
             .arguments
             .extend(self.arguments.iter().map(Into::into));
-        program
-            .environment
-            .extend(self.environment.iter().cloned());
+        program.environment.extend(self.environment.iter().cloned());
         program
     }
 }

@@ -29,8 +29,12 @@ use tonic::{Code, Request, Status, transport::Channel};
 pub const ACCOUNTS: usize = 50;
 /// How many requests are in work at once.
 const WORKERS: u64 = 24;
-/// What each account has at the beginning: more than a test spends.
+/// What an account has at the beginning: more than a test spends.
 const FIRST_CREDIT: i64 = 1_000_000;
+/// Every so many accounts one is poor, so that some requests are refused.
+const POOR_EVERY: usize = 5;
+/// What it has at the beginning.
+const POOR_CREDIT: i64 = 1_000;
 /// How long a caller waits for an answer, in milliseconds.
 const PATIENCE_MS: std::ops::Range<u64> = 200..2_000;
 /// What requests of the load may be refused with.
@@ -131,8 +135,10 @@ pub fn is_in_doubt(status: &Status) -> bool {
     match status.code() {
         Code::Unavailable => true,
         Code::DeadlineExceeded => reason != "REQUEST_EXPIRED",
-        // Made by the client's own transport.
-        Code::Cancelled | Code::Unknown | Code::Internal => reason.is_empty(),
+        // Made by the client's own transport, of what became of the connection.
+        Code::Cancelled | Code::Unknown | Code::Internal | Code::ResourceExhausted => {
+            reason.is_empty()
+        }
         _ => false,
     }
 }
@@ -172,7 +178,9 @@ impl Load {
             has_ended: AtomicBool::new(false),
         });
         for number in 0..ACCOUNTS {
-            let act = Act::Credit(credit(&numbered(number), FIRST_CREDIT));
+            let is_poor = number % POOR_EVERY == 0;
+            let amount = if is_poor { POOR_CREDIT } else { FIRST_CREDIT };
+            let act = Act::Credit(credit(&numbered(number), amount));
             shared.sent(&act);
             let client = shared.slots[0].borrow().clone().expect("it runs");
             let answer = act.send(client, Duration::from_secs(30)).await;
@@ -228,7 +236,8 @@ impl Load {
     /// If one did.
     pub fn check(&self) {
         let unexpected = lock(&self.shared.unexpected);
-        assert!(unexpected.is_empty(), "unexpected answers: {unexpected:#?}");
+        let count = unexpected.len();
+        assert_eq!(count, 0, "unexpected, e.g.: {:#?}", unexpected.first());
     }
 
     /// Ends the load, and gives the client's log.

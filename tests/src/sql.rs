@@ -38,22 +38,32 @@ pub fn files_beside(file: &Path) -> BTreeMap<String, Vec<u8>> {
 /// # Panics
 /// If one fails.
 pub async fn execute(database: &Database, statements: &str) {
-    let failed = |error| -> ! { panic!("{statements}: {error}") };
+    let result = try_execute(database, statements).await;
+    result.unwrap_or_else(|error| panic!("{statements}: {error}"));
+}
+
+/// Runs statements on a database, of which one may fail.
+///
+/// # Errors
+/// What the database says against it.
+///
+/// # Panics
+/// If the database can't be opened.
+pub async fn try_execute(database: &Database, statements: &str) -> Result<(), String> {
+    let failed = |error| format!("{error}");
     if let Some(file) = file(&database.url) {
         let text = AssertSqlSafe(statements.replace("{ledger}", ""));
         let options = SqliteConnectOptions::new().filename(file);
         let connection = options.create_if_missing(true).connect().await;
-        let mut connection = connection.unwrap_or_else(|error| failed(error));
+        let mut connection = connection.expect("the file can be opened");
         let result = sqlx::raw_sql(text).execute(&mut connection).await;
-        result.unwrap_or_else(|error| failed(error));
         // What closing does, checkpoint and all, is done when this returns.
-        let closed = connection.close().await;
-        closed.unwrap_or_else(|error| failed(error));
-        return;
+        connection.close().await.expect("it closes");
+        return result.map(drop).map_err(failed);
     }
     let text = AssertSqlSafe(statements.replace("{ledger}", "ledger."));
     let connection = PgConnection::connect(&database.url).await;
-    let mut connection = connection.unwrap_or_else(|error| failed(error));
+    let mut connection = connection.expect("the server answers");
     let result = sqlx::raw_sql(text).execute(&mut connection).await;
-    result.unwrap_or_else(|error| failed(error));
+    result.map(drop).map_err(failed)
 }

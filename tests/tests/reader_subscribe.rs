@@ -248,7 +248,7 @@ on_both_backends! {
             ),
             (
                 EventFilter { types: vec![EventType::CatalogApplied.into()], ..Default::default() },
-                all[..1].to_vec(),
+                all[1..2].to_vec(),
             ),
             (
                 EventFilter { source: "NEVER_USED".to_owned(), ..Default::default() },

@@ -1,6 +1,6 @@
 //! Serving: the life of the process, from its settings to a clean stop.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -181,6 +181,7 @@ fn start_logging(settings: &Settings) -> Result<(), ServeError> {
     let filter = EnvFilter::builder().parse(&settings.log)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => builder.init(),

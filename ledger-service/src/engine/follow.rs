@@ -115,7 +115,9 @@ impl Writer {
 
     fn take_in(&mut self, events: &[Arc<Recorded>]) -> Result<(), Failure> {
         for recorded in events {
-            self.cache.follow(recorded).map_err(broken)?;
+            self.cache
+                .follow(recorded)
+                .map_err(|error| broken(&error))?;
             if let Some(catalog) =
                 CatalogInForce::from_event(&recorded.event).map_err(Failure::Broken)?
             {
@@ -166,7 +168,9 @@ impl Writer {
             for row in &stored {
                 let recorded = log::decode(row).map_err(Failure::Broken)?;
                 if recorded.event.account == id && recorded.event.version <= version {
-                    account.evolve(&recorded.event).map_err(broken)?;
+                    account
+                        .evolve(&recorded.event)
+                        .map_err(|error| broken(&error))?;
                 }
             }
         }
@@ -325,7 +329,7 @@ impl Writer {
     }
 }
 
-fn broken(error: EvolveError) -> Failure {
+fn broken(error: &EvolveError) -> Failure {
     Failure::Broken(error.to_string())
 }
 

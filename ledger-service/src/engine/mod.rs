@@ -21,6 +21,7 @@ mod job;
 pub mod log;
 mod registry;
 mod round;
+mod verdicts;
 mod writer;
 
 pub use answer::{Answer, Recorded};

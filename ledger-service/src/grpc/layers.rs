@@ -25,10 +25,7 @@ use tonic::{
 use tower::{BoxError, Layer, Service, load_shed::error::Overloaded};
 
 use super::status;
-use crate::{
-    engine::EngineError,
-    limits::{DEADLINE_DEFAULT, QUEUE_JOBS_MAX},
-};
+use crate::limits::{DEADLINE_DEFAULT, QUEUE_JOBS_MAX};
 
 /// How many requests are in work at the most, over all connections: what two
 /// books' queues hold.
@@ -80,9 +77,7 @@ where
         let answer = self.0.call(request);
         Box::pin(async move {
             let answer = tokio::time::timeout_at(deadline.into(), answer).await;
-            answer.unwrap_or_else(|_passed| {
-                Ok(status::engine(&EngineError::DeadlineExceeded, "").into_http())
-            })
+            answer.unwrap_or_else(|_passed| Ok(status::out_of_time().into_http()))
         })
     }
 }

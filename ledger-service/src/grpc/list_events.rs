@@ -106,8 +106,12 @@ impl Listing {
             Some(cursor) => cursor.head,
             None => snapshot.head.position,
         };
-        let span = self.span(edge, head).await?;
-        let way = self.way(edge, &snapshot, head).await?;
+        let request = self.request_span(edge).await?;
+        let span = self.span(edge, head, request).await?;
+        let way = match request {
+            Some(_) => Way::Log,
+            None => self.way(edge, &snapshot, head).await?,
+        };
         let mut scan = Scan {
             span,
             events: Vec::new(),
@@ -133,11 +137,9 @@ impl Listing {
 
     /// The positions that are left to look at: within the list's times, up to
     /// its head, after the last page.
-    async fn span(&self, edge: &Edge, head: u64) -> Result<Span, Status> {
-        let mut span = Span { from: 1, to: head };
-        if let Some(key) = self.request_key() {
-            span = self.request_span(edge, &key, span).await?;
-        }
+    async fn span(&self, edge: &Edge, head: u64, request: Option<Span>) -> Result<Span, Status> {
+        let mut span = request.unwrap_or(Span { from: 1, to: head });
+        span.to = span.to.min(head);
         if let Some(min) = self.query.time_min {
             span.from = span.from.max(self.position_before(edge, min).await? + 1);
         }
@@ -154,34 +156,27 @@ impl Listing {
         Ok(span)
     }
 
-    /// The request that is asked for, if it can be looked up.
-    fn request_key(&self) -> Option<RequestKey> {
-        let account = self.query.account.clone()?;
-        Some(RequestKey {
-            account,
-            request_id: self.query.request_id?,
-        })
-    }
-
-    /// The events of one request stand together.
-    async fn request_span(
-        &self,
-        edge: &Edge,
-        key: &RequestKey,
-        span: Span,
-    ) -> Result<Span, Status> {
-        let request = edge.engine.store().request(&self.book, key).await;
-        let Some(request) = request.map_err(|error| status::store(&error))? else {
-            return Ok(Span { from: 1, to: 0 });
+    /// The events of the request that is asked for, which stand together; nothing
+    /// if none is, or the account made no such request. (Another's may have sent
+    /// it something: the account's history tells.)
+    async fn request_span(&self, edge: &Edge) -> Result<Option<Span>, Status> {
+        let (Some(account), Some(request_id)) = (&self.query.account, self.query.request_id) else {
+            return Ok(None);
         };
-        let last = request
-            .position
-            .saturating_add(u64::from(request.count))
-            .saturating_sub(1);
-        Ok(Span {
-            from: request.position,
-            to: last.min(span.to),
-        })
+        let key = RequestKey {
+            account: account.clone(),
+            request_id,
+        };
+        let request = edge.engine.store().request(&self.book, &key).await;
+        let request = request.map_err(|error| status::store(&error))?;
+        Ok(request.map(|request| {
+            let count = u64::from(request.count);
+            let to = request.position.saturating_add(count).saturating_sub(1);
+            Span {
+                from: request.position,
+                to,
+            }
+        }))
     }
 
     /// The last position that was recorded before a time.
@@ -196,9 +191,6 @@ impl Listing {
 
     async fn way(&self, edge: &Edge, snapshot: &Snapshot, head: u64) -> Result<Way, Status> {
         let to_status = |error| status::read(&error, &self.book);
-        if self.request_key().is_some() {
-            return Ok(Way::Log);
-        }
         if let Some(external_id) = &self.query.external_id {
             // The events of an id are no chain: the index has to have them all.
             let reached = edge.index.wait_for(&self.book, head, self.deadline).await;

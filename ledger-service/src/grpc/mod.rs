@@ -1,8 +1,8 @@
 //! The gRPC edge: the only place that knows the API's messages.
 //!
 //! A request goes `layers → service → parse → engine → render`. A method only
-//! names its steps: [`parse`] checks shape and makes core types, the engine
-//! decides, [`render`] writes the answer from facts. [`status`] is the one
+//! names its steps: `parse` checks shape and makes core types, the engine
+//! decides, `render` writes the answer from facts. `status` is the one
 //! place that makes errors.
 
 mod account_service;

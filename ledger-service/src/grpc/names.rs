@@ -89,6 +89,11 @@ pub(super) fn parse_event(name: &str) -> Option<(&str, u64)> {
     Some((book, parse_number(rest.strip_prefix(EVENTS)?)?))
 }
 
+/// `books/{book}`.
+pub(super) fn book_name(book: &str) -> String {
+    [BOOKS, book].concat()
+}
+
 /// `books/{book}/accounts/{account}`.
 pub(super) fn account_name(book: &str, account: &str) -> String {
     [BOOKS, book, ACCOUNTS, account].concat()

@@ -40,6 +40,11 @@ type Metadata = Vec<(&'static str, String)>;
 /// Why a request was refused, told to the one who asked. `account` is the bare
 /// id of the account that the request names.
 pub(super) fn rejected(rejection: &Rejection, book: &str, account: &str) -> Status {
+    refusal(rejection, book, names::account_name(book, account))
+}
+
+/// A refusal, of which `subject` is the resource that does not allow it.
+fn refusal(rejection: &Rejection, book: &str, subject: String) -> Status {
     let code = match rejection.kind() {
         Kind::InvalidArgument => Code::InvalidArgument,
         Kind::NotFound => Code::NotFound,
@@ -50,7 +55,6 @@ pub(super) fn rejected(rejection: &Rejection, book: &str, account: &str) -> Stat
     let message = rejection.to_string();
     let mut details = info(rejection.reason(), metadata::of(rejection, book));
     if code == Code::FailedPrecondition {
-        let subject = names::account_name(book, account);
         details.add_precondition_failure_violation(rejection.reason(), subject, message.clone());
     }
     Status::with_error_details(code, message, details)
@@ -70,7 +74,7 @@ pub(super) fn into_message(status: &Status) -> tonic_types::Status {
 pub(super) fn engine(error: &EngineError, book: &str) -> Status {
     let (code, reason, retry, metadata) = match error {
         EngineError::Rejected(rejection) => {
-            return rejected(rejection, book, ledger_core::event::HOUSE);
+            return refusal(rejection, book, names::book_name(book));
         }
         EngineError::UnknownBook(book) => (
             Code::NotFound,
@@ -134,6 +138,18 @@ pub(super) fn engine(error: &EngineError, book: &str) -> Status {
         ),
     };
     plain(code, reason, error.to_string(), retry, metadata)
+}
+
+/// The time was up while the request was in work. What came of it is not known.
+pub(super) fn out_of_time() -> Status {
+    let message = "the deadline passed: the request may have been applied all the same";
+    plain(
+        Code::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        message,
+        None,
+        Vec::new(),
+    )
 }
 
 /// What the store could not do. The cause is logged here, and only here.

@@ -173,6 +173,19 @@ struct Builder {
     books: HashMap<String, BookProgress>,
 }
 
+/// What came of a pass, the more there is to do the higher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Pass {
+    /// Another instance leads.
+    Follows,
+    /// There was nothing to do, or charges went first.
+    Idle,
+    /// What there was is built.
+    Built,
+    /// There is more to do at once.
+    HasMore,
+}
+
 /// How far a book has come.
 #[derive(Default)]
 struct BookProgress {
@@ -186,17 +199,17 @@ impl Builder {
         let mut outage = Outage::default();
         while !self.is_stopping() {
             let began = Instant::now();
-            let pause = match self.lead().await {
-                Ok(true) => {
-                    outage.end("index");
-                    Duration::ZERO
-                }
-                Ok(false) => {
-                    outage.end("index");
-                    PAUSE_MIN.max(began.elapsed() * PAUSE_FACTOR)
-                }
-                Err(error) => outage.begin("index", &error),
+            let pass = self.lead().await;
+            let pause = match &pass {
+                Ok(Pass::HasMore) => Duration::ZERO,
+                Ok(Pass::Built) => PAUSE_MIN,
+                Ok(Pass::Idle) => PAUSE_MIN.max(began.elapsed() * PAUSE_FACTOR),
+                Ok(Pass::Follows) => LEASE_RENEWAL_INTERVAL,
+                Err(error) => outage.begin("index", error),
             };
+            if pass.is_ok() {
+                outage.end("index");
+            }
             if pause.is_zero() {
                 tokio::task::yield_now().await;
             } else {
@@ -218,28 +231,25 @@ impl Builder {
         }
     }
 
-    /// One pass over the books, if this instance leads. Answers whether any of
-    /// them has more to do.
-    async fn lead(&mut self) -> Result<bool, ReadError> {
+    /// One pass over the books, if this instance leads.
+    async fn lead(&mut self) -> Result<Pass, ReadError> {
         let store = Arc::clone(self.inner.engine.store());
         let Some(lease) = store.lease(INDEX_LEASE, &self.holder).await? else {
             self.books.clear();
-            let stopping = self.inner.shutdown.cancelled();
-            let _ = tokio::time::timeout(LEASE_RENEWAL_INTERVAL, stopping).await;
-            return Ok(false);
+            return Ok(Pass::Follows);
         };
         let renewed_at = Instant::now();
-        let mut has_more = false;
+        let mut pass = Pass::Idle;
         for book in store.books().await? {
             if self.is_stopping() || renewed_at.elapsed() >= LEASE_RENEWAL_INTERVAL {
-                return Ok(true);
+                return Ok(Pass::HasMore);
             }
             let mut progress = self.books.remove(&book).unwrap_or_default();
             if progress.outage.is_over() {
                 match self.build(&book, &mut progress, lease, renewed_at).await {
-                    Ok(more) => {
+                    Ok(built) => {
                         progress.outage.end(&book);
-                        has_more |= more;
+                        pass = pass.max(built);
                     }
                     Err(error) => {
                         progress.indexed = None;
@@ -249,19 +259,20 @@ impl Builder {
             }
             self.books.insert(book, progress);
         }
-        Ok(has_more)
+        Ok(pass)
     }
 
     /// Builds one book's index, chunk by chunk, until it has caught up, has to
-    /// give way, or the lease is due. Answers whether there is more to do now.
+    /// give way, or the lease is due.
     async fn build(
         &self,
         book: &str,
         progress: &mut BookProgress,
         lease: Lease,
         renewed_at: Instant,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<Pass, ReadError> {
         let store = self.inner.engine.store();
+        let mut pass = Pass::Idle;
         while !self.is_stopping() && renewed_at.elapsed() < LEASE_RENEWAL_INTERVAL {
             let from = match progress.indexed {
                 Some(indexed) => indexed,
@@ -269,22 +280,23 @@ impl Builder {
             };
             progress.indexed = Some(from);
             if self.gives_way(book, from).await? {
-                return Ok(false);
+                return Ok(pass);
             }
             let stored = store.read_after(book, from, INDEX_EVENTS).await?;
             let Some(to) = stored.last().map(|event| event.position) else {
-                return Ok(false);
+                return Ok(pass);
             };
             let rows = rows(&stored).await?;
             let is_done = store.index_events(book, from, to, &rows, lease).await?;
             // Whoever moved the checkpoint instead, it is looked up again.
             progress.indexed = is_done.then_some(to);
             self.inner.progress.notify_waiters();
+            pass = Pass::Built;
             if stored.len() < INDEX_EVENTS as usize {
-                return Ok(false);
+                return Ok(pass);
             }
         }
-        Ok(true)
+        Ok(Pass::HasMore)
     }
 
     /// Whether charges go first now.

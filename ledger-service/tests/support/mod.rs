@@ -35,9 +35,11 @@ macro_rules! on_both {
         }
     };
 }
+#[allow(unused_imports, reason = "each test program uses a part of it")]
 pub(crate) use on_both;
 
 /// Runs each of these functions on a PostgreSQL database of its own.
+#[allow(unused_macros, reason = "each test program uses a part of it")]
 macro_rules! on_postgres {
     ($($name:ident),* $(,)?) => {
         mod postgres_only {
@@ -53,4 +55,5 @@ macro_rules! on_postgres {
         }
     };
 }
+#[allow(unused_imports, reason = "each test program uses a part of it")]
 pub(crate) use on_postgres;

@@ -151,6 +151,31 @@ fn wanted(filter: &v1::EventFilter, event: &v1::Event) -> bool {
 }
 
 #[tokio::test]
+async fn what_anothers_request_sent_is_found_by_it() {
+    let mut stand = Stand::start().await;
+    stand.paid("a", 500).await;
+    stand.charged("c", "generate").await;
+    let request_id = id();
+    let message = v1::TransferRequest {
+        account: name("a"),
+        request_id: request_id.clone(),
+        destination_account: name("c"),
+        amount: asset_amount("RUB", 500),
+        ..Default::default()
+    };
+    stand.ledger.transfer(message).await.unwrap();
+    for (account, expected) in [("a", "TransferSent"), ("c", "TransferReceived")] {
+        let request_id = request_id.clone();
+        let filter = v1::EventFilter {
+            account: name(account),
+            request_id,
+            ..Default::default()
+        };
+        assert_eq!(kinds(&stand.listed(list(filter)).await), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_long_way_back_is_left_to_the_index() {
     let mut stand = Stand::start_with(CATALOG, Indexing::Elsewhere).await;
     for _ in 0..2 {

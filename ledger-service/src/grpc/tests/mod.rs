@@ -6,6 +6,7 @@ mod events;
 mod lists;
 mod mutations;
 mod reads;
+mod server;
 mod subscribe;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -100,7 +101,7 @@ impl Stand {
 
     async fn start_with(catalog: &str, indexing: Indexing) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("l.db").display());
+        let url = format!("sqlite:///{}", directory.path().join("l.db").display());
         let store = connect(&Address::parse(&url).unwrap(), Mode::Serve)
             .await
             .unwrap();
@@ -307,53 +308,4 @@ fn fields(status: &Status) -> Vec<String> {
         .into_iter()
         .map(|violation| violation.field)
         .collect()
-}
-
-#[tokio::test]
-async fn health_and_errors_of_the_transport_are_told() {
-    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-    let stand = Stand::start().await;
-    let mut client = HealthClient::new(stand.channel.clone());
-    for service in ["", "ledger.v1.LedgerService", "ledger.v1.EventService"] {
-        let message = HealthCheckRequest {
-            service: service.to_owned(),
-        };
-        assert_eq!(
-            client.check(message).await.unwrap().into_inner().status,
-            1,
-            "{service}"
-        );
-    }
-    let unknown = HealthCheckRequest {
-        service: "nobody".to_owned(),
-    };
-    let status = client.check(unknown).await.unwrap_err();
-    assert_eq!(
-        (status.code(), reason(&status).as_str()),
-        (tonic::Code::NotFound, "NOT_FOUND")
-    );
-}
-
-#[tokio::test]
-async fn the_server_ends_when_it_is_told_to() {
-    let mut stand = Stand::start().await;
-    stand.charged("a", "generate").await;
-    stand.shutdown.cancel();
-    let ended = tokio::time::timeout(Duration::from_secs(5), stand.server).await;
-    ended.unwrap().unwrap().unwrap();
-    tokio::time::timeout(Duration::from_secs(5), stand.index.stopped())
-        .await
-        .unwrap();
-}
-
-#[tokio::test]
-async fn an_unknown_book_is_not_found() {
-    let mut stand = Stand::start().await;
-    let account = "books/nobody/accounts/a".to_owned();
-    let message = v1::ChargeRequest {
-        account,
-        ..charge("a", "generate")
-    };
-    let status = stand.charge(message).await.unwrap_err();
-    assert_eq!(reason(&status), "BOOK_NOT_FOUND");
 }

@@ -1,0 +1,249 @@
+//! The verdicts of a round: how its units are decided, and how verdicts become
+//! answers.
+
+use std::{collections::HashMap, sync::Arc};
+
+use ledger_core::Rejection;
+
+use super::{
+    Answer, EngineError, Recorded,
+    draft::{Draft, Findings, Verdict, answer_from},
+    job::Prepared,
+    writer::{ActiveCall, Failure, Unit},
+};
+use crate::store::{Head, RequestKey, StoredRequest};
+
+/// The verdicts of a round, a unit each.
+pub(super) type Verdicts = Vec<(Unit, Vec<Verdict>)>;
+
+pub(super) fn decide_all(
+    draft: &mut Draft<'_>,
+    calls: &mut [ActiveCall],
+    units: &[Unit],
+    findings: &Findings,
+) -> Result<Verdicts, Failure> {
+    let mut verdicts = Vec::with_capacity(units.len());
+    for unit in units {
+        let Some(call) = calls.get_mut(unit.call) else {
+            continue;
+        };
+        let decided = match unit.item {
+            Some(_) => decide_items(draft, call, unit, findings)?,
+            None => decide_atomic(draft, call, unit, findings)?,
+        };
+        verdicts.push((*unit, decided));
+    }
+    Ok(verdicts)
+}
+
+fn decide_items(
+    draft: &mut Draft<'_>,
+    call: &ActiveCall,
+    unit: &Unit,
+    findings: &Findings,
+) -> Result<Vec<Verdict>, Failure> {
+    let dry = call.pending.options.validate_only;
+    call.items_of(unit)
+        .iter()
+        .map(|item| draft.decide(item, findings, dry))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::Broken(error.to_string()))
+}
+
+/// All items or none. What refuses one refuses the call; what makes one wait
+/// makes the call wait.
+fn decide_atomic(
+    draft: &mut Draft<'_>,
+    call: &mut ActiveCall,
+    unit: &Unit,
+    findings: &Findings,
+) -> Result<Vec<Verdict>, Failure> {
+    call.error = None;
+    let Some((key, hash)) = call.pending.atomic_key() else {
+        return Ok(Vec::new());
+    };
+    if let Some(applied) = findings.applied.get(&key)
+        && applied.hash != hash
+    {
+        let rejection = Rejection::RequestIdReused {
+            field: "requests",
+            event: applied.position,
+        };
+        call.error = Some(EngineError::Rejected(Box::new(rejection)));
+        return Ok(Vec::new());
+    }
+    let before = draft.clone();
+    let first = draft.len();
+    let verdicts = decide_items(draft, call, unit, findings)?;
+    let refused = verdicts
+        .iter()
+        .enumerate()
+        .find_map(|(index, verdict)| match verdict {
+            Verdict::Refused(rejection) => Some((index, rejection)),
+            _ => None,
+        });
+    if let Some((index, rejection)) = refused {
+        *draft = before;
+        call.error = Some(EngineError::Rejected(Box::new(
+            Rejection::BatchItemRefused {
+                index,
+                reason: rejection.reason(),
+                message: rejection.to_string(),
+            },
+        )));
+        return Ok(Vec::new());
+    }
+    if verdicts
+        .iter()
+        .any(|verdict| matches!(verdict, Verdict::Deferred))
+    {
+        *draft = before;
+        return Ok(vec![Verdict::Deferred]);
+    }
+    if !call.pending.options.validate_only {
+        draft.close_atomic(key, hash, first);
+    }
+    Ok(verdicts)
+}
+
+/// The requests that would be answered without writing, and of which it is not
+/// known yet that they were not applied before.
+pub(super) fn not_looked_up(
+    calls: &[ActiveCall],
+    verdicts: &Verdicts,
+    findings: &Findings,
+) -> Vec<RequestKey> {
+    let mut keys = Vec::new();
+    for (unit, decided) in verdicts {
+        let Some(call) = calls.get(unit.call) else {
+            continue;
+        };
+        for (item, verdict) in call.items_of(unit).iter().zip(decided) {
+            let writes_nothing = matches!(
+                verdict,
+                Verdict::Refused(_) | Verdict::Nothing(_) | Verdict::Dry(..)
+            );
+            if let Some(key) = &item.key
+                && writes_nothing
+                && !findings.looked_up.contains(key)
+            {
+                keys.push(key.clone());
+            }
+        }
+    }
+    keys.sort_unstable_by(|a, b| (&a.account, a.request_id).cmp(&(&b.account, b.request_id)));
+    keys.dedup();
+    keys
+}
+
+/// The answers to what the draft accepted, in the order of the verdicts.
+pub(super) fn first_answers(
+    draft: &Draft<'_>,
+    calls: &[ActiveCall],
+    verdicts: &Verdicts,
+) -> Vec<Vec<Answer>> {
+    verdicts
+        .iter()
+        .map(|(unit, decided)| {
+            let Some(call) = calls.get(unit.call) else {
+                return Vec::new();
+            };
+            call.items_of(unit)
+                .iter()
+                .zip(decided)
+                .filter_map(|(item, verdict)| match verdict {
+                    Verdict::Accepted {
+                        first,
+                        count,
+                        repeat,
+                    } => {
+                        let mut answer = draft.answer(item, *first, *count);
+                        answer.replayed = *repeat;
+                        Some(answer)
+                    }
+                    _ => None,
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// Puts every answer in its place; gives back the units that have to wait.
+pub(super) fn answer_all(
+    calls: &mut [ActiveCall],
+    verdicts: Verdicts,
+    answers: Vec<Vec<Answer>>,
+    repeats: &HashMap<u64, Arc<Recorded>>,
+    head: Head,
+) -> Vec<Unit> {
+    let mut deferred = Vec::new();
+    for ((unit, decided), first_answers) in verdicts.into_iter().zip(answers) {
+        let mut first_answers = first_answers.into_iter();
+        let Some(call) = calls.get_mut(unit.call) else {
+            continue;
+        };
+        if decided
+            .iter()
+            .any(|verdict| matches!(verdict, Verdict::Deferred))
+        {
+            deferred.push(unit);
+            continue;
+        }
+        let from = unit.item.unwrap_or(0);
+        for (offset, verdict) in decided.into_iter().enumerate() {
+            let index = from + offset;
+            let Some(item) = call.pending.items.get(index) else {
+                continue;
+            };
+            let result = match verdict {
+                Verdict::Accepted { .. } => first_answers.next().map(Ok),
+                Verdict::Applied(request) => Some(repeat_answer(item, &request, repeats)),
+                Verdict::Refused(rejection) => Some(Err(rejection)),
+                Verdict::Nothing(balances) => Some(Ok(Answer {
+                    events: Vec::new(),
+                    balances,
+                    replayed: false,
+                    seen_at: (head.position, head.hash),
+                })),
+                Verdict::Dry(events, balances) => Some(Ok(Answer {
+                    events,
+                    balances,
+                    replayed: false,
+                    seen_at: (head.position, head.hash),
+                })),
+                Verdict::Deferred => None,
+            };
+            if let Some(slot) = call.results.get_mut(index) {
+                *slot = result;
+            }
+        }
+    }
+    deferred
+}
+
+/// The first answer again; or a refusal that names what differs.
+fn repeat_answer(
+    item: &Prepared,
+    applied: &StoredRequest,
+    events: &HashMap<u64, Arc<Recorded>>,
+) -> Result<Answer, Rejection> {
+    let positions = applied.position..applied.position.saturating_add(u64::from(applied.count));
+    let events: Vec<Arc<Recorded>> = positions
+        .filter_map(|position| events.get(&position).cloned())
+        .collect();
+    if applied.hash != item.hash {
+        let first = events.first();
+        let field = first.and_then(|recorded| {
+            let command = recorded.event.request.as_deref()?;
+            item.request
+                .differing_field(command, &recorded.event.annotations)
+        });
+        if let Some(field) = field {
+            return Err(Rejection::RequestIdReused {
+                field,
+                event: applied.position,
+            });
+        }
+    }
+    Ok(answer_from(&item.request.account, events, true))
+}

@@ -1,0 +1,146 @@
+//! A database with engines on it, and the judge of its log.
+
+use std::{sync::Arc, time::Duration};
+
+use ledger_core::event::HOUSE;
+use ledger_service::{
+    engine::{Call, CallOptions, Engine, log::decode},
+    store::SharedStore,
+};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+
+use super::{
+    generate::{Ask, Manner, POISON, What},
+    judge::{Answered, Failure, Judge},
+    ledger::{Flaw, Ledger},
+};
+use crate::support::{
+    ask::{BOOK, CATALOG, apply, dry, engine, id, passed, request},
+    database::Database,
+    faulty::{Calling, Fault, Faults, FaultyStore, Kind, Outcome},
+};
+
+/// How long a round may take; more is a hang.
+const ROUND_TIME_MAX: Duration = Duration::from_secs(60);
+
+pub(crate) struct Session {
+    store: SharedStore,
+    engines: Vec<Engine>,
+    pub(crate) judge: Judge,
+}
+
+impl Session {
+    /// One engine without faults, or two with.
+    pub(crate) async fn open(
+        database: &Database,
+        faults: Option<u64>,
+        flaw: Option<Flaw>,
+    ) -> Result<Self, Box<Failure>> {
+        let store = database.store().await;
+        store.create_book(BOOK).await.unwrap();
+        let mut engines = Vec::new();
+        match faults {
+            None => engines.push(engine(Arc::clone(&store))),
+            Some(seed) => {
+                for number in 0..2 {
+                    let (faulty, faults) = FaultyStore::around(database.store().await);
+                    go_wrong(&faults, seed ^ number);
+                    engines.push(engine(faulty));
+                }
+            }
+        }
+        let mut ledger = Ledger::new();
+        ledger.flaw = flaw;
+        let mut session = Self { store, engines, judge: Judge::new(ledger) };
+        let catalog = request(HOUSE, id("catalog"), apply(CATALOG));
+        let what = What::Call(vec![catalog], Manner::Plain);
+        session.round(&[Ask { engine: 0, what }]).await?;
+        Ok(session)
+    }
+
+    pub(crate) fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// What the instance's clock says.
+    pub(crate) fn now(&self) -> ledger_core::Timestamp {
+        self.engines[0].now()
+    }
+
+    /// Asks all of it at once, and judges.
+    pub(crate) async fn round(&mut self, asks: &[Ask]) -> Result<Vec<Answered>, Box<Failure>> {
+        let asking = futures::future::join_all(asks.iter().map(|ask| self.ask(ask)));
+        let Ok(answers) = tokio::time::timeout(ROUND_TIME_MAX, asking).await else {
+            let what = "a round got no answers in a minute".to_owned();
+            return Err(Box::new(Failure { what, accounts: Vec::new(), request: None }));
+        };
+        let mut events = Vec::new();
+        let mut position = self.judge.ledger.position;
+        loop {
+            let rows = self.store.read_after(BOOK, position, 2_000).await.unwrap();
+            let Some(last) = rows.last() else { break };
+            position = last.position;
+            events.extend(rows.iter().map(|row| decode(row).unwrap()));
+        }
+        self.judge.round(asks, &answers, &events)?;
+        Ok(answers)
+    }
+
+    async fn ask(&self, ask: &Ask) -> Answered {
+        let engine = &self.engines[ask.engine % self.engines.len()];
+        match &ask.what {
+            What::Read(accounts) => Answered::Read(engine.read(BOOK, accounts.clone(), None).await),
+            What::Call(requests, manner) => {
+                let options = match manner {
+                    Manner::Plain => CallOptions::default(),
+                    Manner::Dry => dry(),
+                    Manner::Late => passed(),
+                    Manner::Atomic(call) => {
+                        CallOptions { atomic: Some(*call), ..CallOptions::default() }
+                    }
+                };
+                let requests = requests.clone();
+                Answered::Call(engine.call(BOOK, Call { requests, options }).await)
+            }
+        }
+    }
+}
+
+/// Lost acknowledgements, lost connections, a busy database, now and then; and
+/// always a refusal of what is poison.
+fn go_wrong(faults: &Faults, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    faults.always(Box::new(move |calling| {
+        if is_poisoned(calling) {
+            return Some(Outcome::Refused.into());
+        }
+        let drawn = random.random_range(0..1_000);
+        let outcome = match (calling.kind, drawn) {
+            (Kind::Append, 0..15) => Outcome::DoneAndLost,
+            (Kind::Append, 15..20) => Outcome::DoneAndTimedOut,
+            (Kind::Append, 20..30) => Outcome::Lost,
+            (Kind::Append, 30..35) => Outcome::Busy,
+            (Kind::Load | Kind::Lock | Kind::ReadAfter, 0..3) => Outcome::Lost,
+            (Kind::ReadWithReferences | Kind::ReadAt, 0..3) => Outcome::Lost,
+            (Kind::Reconnect, 0..50) => Outcome::Lost,
+            // Somebody else gets in between.
+            (Kind::Append, 35..135) => {
+                return Some(Fault::before(async {
+                    for _ in 0..20 {
+                        tokio::task::yield_now().await;
+                    }
+                }));
+            }
+            _ => return None,
+        };
+        Some(outcome.into())
+    }));
+}
+
+fn is_poisoned(calling: &Calling<'_>) -> bool {
+    let mark = POISON.as_bytes();
+    calling.append.is_some_and(|append| {
+        let bodies = append.events.iter().map(|event| &event.body);
+        bodies.into_iter().any(|body| body.windows(mark.len()).any(|window| window == mark))
+    })
+}
