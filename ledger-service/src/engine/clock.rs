@@ -91,19 +91,19 @@ impl LogTime {
     /// The time of the next append: later than the head, so that a time names
     /// a position.
     pub(super) fn next(&mut self, head: &Head) -> Result<Timestamp, EngineError> {
-        let now = self
-            .present(head)?
+        let said_before = self.last;
+        let now = self.present(head)?;
+        self.last = now
             .max(head.recorded_at.plus_us(1))
-            .max(self.last.plus_us(1));
-        self.last = now;
-        Ok(now)
+            .max(said_before.plus_us(1));
+        Ok(self.last)
     }
 
     /// The present time of the log.
     ///
     /// Refused if the clocks of instance, database and log are too far apart:
     /// one of them is wrong, and nothing must expire by it.
-    pub(super) fn present(&self, head: &Head) -> Result<Timestamp, EngineError> {
+    pub(super) fn present(&mut self, head: &Head) -> Result<Timestamp, EngineError> {
         let Some(sample) = &self.sample else {
             return Err(EngineError::Unavailable);
         };
@@ -111,7 +111,10 @@ impl LogTime {
         let database = sample.database.plus_us(elapsed);
         check_skew(self.clock.now().us_since(database).saturating_abs())?;
         check_skew(head.recorded_at.us_since(database))?;
-        Ok(database.max(head.recorded_at))
+        // Never earlier than what was said before: what is written next is
+        // later than every answer.
+        self.last = database.max(head.recorded_at).max(self.last);
+        Ok(self.last)
     }
 }
 
@@ -165,7 +168,7 @@ mod tests {
 
     #[test]
     fn without_a_look_at_the_database_there_is_no_time() {
-        let time = LogTime::new(Clock::system());
+        let mut time = LogTime::new(Clock::system());
         assert!(time.is_stale());
         assert!(matches!(
             time.present(&Head::default()),

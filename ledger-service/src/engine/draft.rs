@@ -12,6 +12,7 @@ use ledger_core::{
     account::{EvolveError, FOLD_VERSION},
     command::{Target, encode},
     decide,
+    decide::at_present,
     event::{Balance, FORMAT},
 };
 
@@ -148,7 +149,9 @@ impl<'a> Draft<'a> {
         let decided = decide(Accounts { own, other }, request, record, &context);
         match decided {
             Err(rejection) => Ok(Verdict::Refused(rejection)),
-            Ok(events) if events.is_empty() => Ok(Verdict::Nothing(own.balances())),
+            Ok(events) if events.is_empty() => {
+                Ok(Verdict::Nothing(at_present(own, &context).balances()))
+            }
             Ok(events) if dry => self.dry_run(prepared, events),
             Ok(events) => self.accept(prepared, events),
         }
@@ -379,6 +382,23 @@ impl<'a> Draft<'a> {
             events,
             own.map(Account::balances).unwrap_or_default(),
         ))
+    }
+
+    /// What was accepted, as a dry run shows it: without positions and hashes.
+    pub(super) fn as_dry(&self, prepared: &Prepared, first: usize, count: usize) -> Verdict {
+        let made = self.recorded.iter().skip(first).take(count);
+        let events: Vec<Arc<Recorded>> = made
+            .map(|recorded| {
+                let mut event = recorded.event.clone();
+                event.position = 0;
+                Arc::new(Recorded {
+                    event,
+                    hash: [0; 32],
+                })
+            })
+            .collect();
+        let balances = answer_from(&prepared.request.account, events.clone(), false).balances;
+        Verdict::Dry(events, balances)
     }
 
     /// Adds the row of an atomic call over the events from `first` on.

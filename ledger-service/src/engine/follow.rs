@@ -105,7 +105,7 @@ impl Writer {
             }
             let events = match log::follow(&mut self.head, stored) {
                 Ok(events) => events,
-                Err(ChainError::Forked) => return self.start_over(seen.head).await,
+                Err(ChainError::Forked) => return self.fork_or_damage(seen.head).await,
                 Err(ChainError::Damaged(what)) => return Err(Failure::Broken(what)),
             };
             self.take_in(&events)?;
@@ -128,6 +128,22 @@ impl Writer {
             self.answered.remember(&request);
         }
         Ok(())
+    }
+
+    /// An event does not follow the one that was known before it. If that one
+    /// is not in the log any more, the log is another; else the log is damaged.
+    async fn fork_or_damage(&mut self, head: Head) -> Result<(), Failure> {
+        let known = self.head;
+        let stored = self.store.read_at(&self.book, &[known.position]).await?;
+        let is_there = stored.first().is_some_and(|event| event.hash == known.hash);
+        if is_there || known.position == 0 {
+            return Err(Failure::Broken(format!(
+                "event {} does not follow event {}: its hash is wrong",
+                known.position.saturating_add(1),
+                known.position
+            )));
+        }
+        self.start_over(head).await
     }
 
     /// The log is not the one that was known (it was restored), or nothing is

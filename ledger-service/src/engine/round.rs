@@ -13,8 +13,43 @@ use super::{
 };
 use crate::{
     limits::{BUSY_ATTEMPTS_MAX, LOCKED_BATCHES},
-    store::{Appended, RequestKey, Wanted},
+    store::{Appended, RequestKey, StoreError, Wanted},
 };
+
+/// What is settled together.
+pub(super) struct Batch {
+    units: Vec<Unit>,
+    reads: Vec<PendingRead>,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.units.is_empty() && self.reads.is_empty()
+    }
+
+    /// The batch in two; itself if there is only one thing in it.
+    fn halves(mut self) -> Result<[Self; 2], Self> {
+        if self.units.len() + self.reads.len() < 2 {
+            return Err(self);
+        }
+        let (units, reads) = if self.units.is_empty() {
+            (Vec::new(), self.reads.split_off(self.reads.len() / 2))
+        } else if self.reads.is_empty() {
+            (self.units.split_off(self.units.len() / 2), Vec::new())
+        } else {
+            (Vec::new(), std::mem::take(&mut self.reads))
+        };
+        Ok([Self { units, reads }, self])
+    }
+}
+
+/// What came of one batch.
+enum Settled {
+    /// It is answered, but for units that wait for the next batch.
+    Done(Vec<Unit>),
+    /// The database refuses something of it.
+    Refused(StoreError),
+}
 
 /// What came of one round.
 struct Done {
@@ -34,85 +69,114 @@ impl ActiveCall {
 
 impl Writer {
     /// Settles units and questions: in the end each has an answer or an error.
+    /// What the database refuses is halved until the one that it refuses stands
+    /// alone.
     pub(super) async fn settle(
         &mut self,
         calls: &mut [ActiveCall],
         units: Vec<Unit>,
-        reads: &mut Vec<PendingRead>,
+        reads: Vec<PendingRead>,
     ) {
-        let mut waiting = units;
-        loop {
-            waiting = self.settle_batch(calls, waiting, reads).await;
-            if waiting.is_empty() && reads.is_empty() {
-                return;
+        let mut waiting = vec![Batch { units, reads }];
+        while let Some(mut batch) = waiting.pop() {
+            if batch.is_empty() {
+                continue;
+            }
+            match self.settle_batch(calls, &mut batch).await {
+                Settled::Done(deferred) => waiting.push(Batch {
+                    units: deferred,
+                    reads: Vec::new(),
+                }),
+                Settled::Refused(error) => match batch.halves() {
+                    Ok(halves) => waiting.extend(halves),
+                    Err(single) => self.refuse(calls, single, &error),
+                },
             }
         }
     }
 
-    /// Settles one batch; answers the units that wait for the next.
-    async fn settle_batch(
-        &mut self,
-        calls: &mut [ActiveCall],
-        mut units: Vec<Unit>,
-        reads: &mut Vec<PendingRead>,
-    ) -> Vec<Unit> {
+    /// Settles one batch: it is answered, or the database refuses something of
+    /// it.
+    async fn settle_batch(&mut self, calls: &mut [ActiveCall], batch: &mut Batch) -> Settled {
         let mut findings = Findings::default();
         let (mut lost, mut busy, mut refused) = (0_u32, 0_u32, 0_u32);
         loop {
+            let Batch { units, reads } = &mut *batch;
             let too_late = if self.is_uncertain {
                 EngineError::Unavailable
             } else {
                 EngineError::DeadlineExceeded
             };
-            expire(calls, &mut units, reads, &too_late);
+            expire(calls, units, reads, &too_late);
             if units.is_empty() && reads.is_empty() {
-                return Vec::new();
+                return Settled::Done(Vec::new());
             }
             let locked = lost >= 2 || self.locked_batches > 0;
-            let failure = match self
-                .round(calls, &units, reads, &mut findings, locked)
-                .await
-            {
+            let failure = match self.round(calls, units, reads, &mut findings, locked).await {
                 Ok(done) => {
                     self.locked_batches = match lost {
                         0 => self.locked_batches.saturating_sub(1),
                         _ => LOCKED_BATCHES,
                     };
-                    return done.deferred;
+                    return Settled::Done(done.deferred);
+                }
+                Err(Failure::Refused(error)) => {
+                    self.leave_lock().await;
+                    refused = refused.saturating_add(1);
+                    if refused > 1 {
+                        return Settled::Refused(error);
+                    }
+                    match self.look_all_up(calls, units, &mut findings).await {
+                        Ok(true) => Failure::Again,
+                        Ok(false) | Err(Failure::Refused(_)) => return Settled::Refused(error),
+                        Err(failure) => {
+                            // What explains the refusal is not known yet.
+                            refused = 0;
+                            failure
+                        }
+                    }
                 }
                 Err(failure) => failure,
             };
-            self.leave_lock(&failure).await;
             match failure {
-                Failure::Again => {}
-                Failure::Lost => lost = lost.saturating_add(1),
-                Failure::Busy(error) => {
-                    busy = busy.saturating_add(1);
-                    if busy >= BUSY_ATTEMPTS_MAX {
-                        tracing::warn!(book = %self.book, error = &error as &dyn std::error::Error, "a batch was given up");
-                        return give_up(calls, &units, reads, &EngineError::Unavailable);
-                    }
-                    self.is_uncertain = true;
-                }
                 Failure::Unknown(error) => {
                     tracing::debug!(book = %self.book, error = &error as &dyn std::error::Error, "a statement's outcome is not known");
                     self.is_uncertain = true;
+                    continue;
                 }
-                Failure::Refused(error) => {
-                    refused = refused.saturating_add(1);
-                    let explained = refused == 1
-                        && self.look_all_up(calls, &units, &mut findings).await.is_ok();
-                    if !explained {
-                        return self.halve(calls, units, reads, &error).await;
+                Failure::Lost => lost = lost.saturating_add(1),
+                Failure::Busy(error) => {
+                    busy = busy.saturating_add(1);
+                    self.is_uncertain = true;
+                    if busy >= BUSY_ATTEMPTS_MAX {
+                        tracing::warn!(book = %self.book, error = &error as &dyn std::error::Error, "a batch was given up");
+                        give_up(calls, units, reads, &EngineError::Unavailable);
                     }
                 }
-                Failure::Undecidable(error) => return give_up(calls, &units, reads, &error),
+                Failure::Undecidable(error) => give_up(calls, units, reads, &error),
                 Failure::Broken(what) => {
                     self.stop(&what);
-                    return give_up(calls, &units, reads, &EngineError::Stopped);
+                    give_up(calls, units, reads, &EngineError::Stopped);
                 }
+                Failure::Again | Failure::Refused(_) => {}
             }
+            self.leave_lock().await;
         }
+    }
+
+    /// A single request or question that the database refuses.
+    fn refuse(&self, calls: &mut [ActiveCall], mut single: Batch, error: &StoreError) {
+        tracing::error!(
+            book = %self.book,
+            error = error as &dyn std::error::Error,
+            "the database refuses a request"
+        );
+        give_up(
+            calls,
+            &mut single.units,
+            &mut single.reads,
+            &EngineError::Refused,
+        );
     }
 
     /// One attempt: load, decide, look up, append, answer.
@@ -295,14 +359,14 @@ impl Writer {
         wanted
     }
 
-    /// After a refused append: which of the batch's requests and ids are there
-    /// already? An error if that explains nothing.
+    /// After a refused append: looks up which of the batch's requests and ids
+    /// are there already. Answers whether that explains anything.
     async fn look_all_up(
         &mut self,
         calls: &[ActiveCall],
         units: &[Unit],
         findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let known = findings.applied.len() + findings.claimed.len();
         let mut wanted = Wanted {
             requests: keys_of(calls, units),
@@ -318,34 +382,7 @@ impl Writer {
                 .extend(items.flat_map(|item| item.external_ids.iter().cloned()));
         }
         self.load(&wanted, findings).await?;
-        if findings.applied.len() + findings.claimed.len() > known {
-            return Ok(());
-        }
-        Err(Failure::Again)
-    }
-
-    /// Settles the two halves of a batch that the database refuses; a single
-    /// unit alone gets the error.
-    async fn halve(
-        &mut self,
-        calls: &mut [ActiveCall],
-        mut units: Vec<Unit>,
-        reads: &mut Vec<PendingRead>,
-        error: &crate::store::StoreError,
-    ) -> Vec<Unit> {
-        if let [unit] = units.as_slice() {
-            tracing::error!(
-                book = %self.book,
-                error = error as &dyn std::error::Error,
-                "the database refuses a request"
-            );
-            fail_all(calls, &[*unit], &EngineError::Refused);
-            return Vec::new();
-        }
-        let second = units.split_off(units.len() / 2);
-        Box::pin(self.settle(calls, units, &mut Vec::new())).await;
-        Box::pin(self.settle(calls, second, reads)).await;
-        Vec::new()
+        Ok(findings.applied.len() + findings.claimed.len() > known)
     }
 
     /// The events of the requests that were applied before.
@@ -407,12 +444,8 @@ impl Writer {
         }
     }
 
-    /// Gives the head's lock back after a round that failed, unless the
-    /// connection that held it is gone anyway.
-    async fn leave_lock(&mut self, failure: &Failure) {
-        if matches!(failure, Failure::Unknown(_)) {
-            return;
-        }
+    /// Gives the head's lock back after a round that failed.
+    async fn leave_lock(&mut self) {
         if self.log.unlock().await.is_err() {
             self.is_uncertain = true;
         }
@@ -421,13 +454,13 @@ impl Writer {
 
 fn give_up(
     calls: &mut [ActiveCall],
-    units: &[Unit],
+    units: &mut Vec<Unit>,
     reads: &mut Vec<PendingRead>,
     error: &EngineError,
-) -> Vec<Unit> {
+) {
     fail_all(calls, units, error);
+    units.clear();
     fail_reads(reads, error);
-    Vec::new()
 }
 
 /// The keys of the units' requests, and of atomic calls.

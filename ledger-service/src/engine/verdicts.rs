@@ -29,6 +29,7 @@ pub(super) fn decide_all(
         };
         let decided = match unit.item {
             Some(_) => decide_items(draft, call, unit, findings)?,
+            None if call.pending.options.validate_only => decide_dry(draft, call, unit, findings)?,
             None => decide_atomic(draft, call, unit, findings)?,
         };
         verdicts.push((*unit, decided));
@@ -50,6 +51,40 @@ fn decide_items(
         .map_err(|error| Failure::Broken(error.to_string()))
 }
 
+/// A dry run of several items, one on top of the other; on a copy of the draft,
+/// which is dropped.
+fn decide_dry(
+    draft: &Draft<'_>,
+    call: &mut ActiveCall,
+    unit: &Unit,
+    findings: &Findings,
+) -> Result<Vec<Verdict>, Failure> {
+    call.error = atomic_reuse(call, findings);
+    if call.error.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut trial = draft.clone();
+    let mut verdicts = Vec::with_capacity(call.pending.items.len());
+    for item in call.items_of(unit) {
+        let verdict = trial
+            .decide(item, findings, false)
+            .and_then(|verdict| match verdict {
+                Verdict::Accepted { first, count, .. } => Ok(trial.as_dry(item, first, count)),
+                // What would wait for the next batch is decided on what is known.
+                Verdict::Deferred => trial.decide(item, findings, true),
+                other => Ok(other),
+            });
+        verdicts.push(verdict.map_err(|error| Failure::Broken(error.to_string()))?);
+    }
+    if call.pending.options.atomic.is_some() {
+        call.error = atomic_refusal(call, &verdicts);
+        if call.error.is_some() {
+            return Ok(Vec::new());
+        }
+    }
+    Ok(verdicts)
+}
+
 /// All items or none. What refuses one refuses the call; what makes one wait
 /// makes the call wait.
 fn decide_atomic(
@@ -58,39 +93,19 @@ fn decide_atomic(
     unit: &Unit,
     findings: &Findings,
 ) -> Result<Vec<Verdict>, Failure> {
-    call.error = None;
+    call.error = atomic_reuse(call, findings);
     let Some((key, hash)) = call.pending.atomic_key() else {
         return Ok(Vec::new());
     };
-    if let Some(applied) = findings.applied.get(&key)
-        && applied.hash != hash
-    {
-        let rejection = Rejection::RequestIdReused {
-            field: "requests",
-            event: applied.position,
-        };
-        call.error = Some(EngineError::Rejected(Box::new(rejection)));
+    if call.error.is_some() {
         return Ok(Vec::new());
     }
     let before = draft.clone();
     let first = draft.len();
     let verdicts = decide_items(draft, call, unit, findings)?;
-    let refused = verdicts
-        .iter()
-        .enumerate()
-        .find_map(|(index, verdict)| match verdict {
-            Verdict::Refused(rejection) => Some((index, rejection)),
-            _ => None,
-        });
-    if let Some((index, rejection)) = refused {
+    call.error = atomic_refusal(call, &verdicts);
+    if call.error.is_some() {
         *draft = before;
-        call.error = Some(EngineError::Rejected(Box::new(
-            Rejection::BatchItemRefused {
-                index,
-                reason: rejection.reason(),
-                message: rejection.to_string(),
-            },
-        )));
         return Ok(Vec::new());
     }
     if verdicts
@@ -100,10 +115,46 @@ fn decide_atomic(
         *draft = before;
         return Ok(vec![Verdict::Deferred]);
     }
-    if !call.pending.options.validate_only {
+    if !findings.applied.contains_key(&key) {
         draft.close_atomic(key, hash, first);
     }
     Ok(verdicts)
+}
+
+/// The call's own id was used for other items.
+fn atomic_reuse(call: &ActiveCall, findings: &Findings) -> Option<EngineError> {
+    let (key, hash) = call.pending.atomic_key()?;
+    let applied = findings.applied.get(&key)?;
+    (applied.hash != hash).then(|| {
+        EngineError::Rejected(Box::new(Rejection::RequestIdReused {
+            field: "requests",
+            event: applied.position,
+        }))
+    })
+}
+
+/// What refuses the call: the first of its items that is refused, or of which
+/// the id was used for another request.
+fn atomic_refusal(call: &ActiveCall, verdicts: &[Verdict]) -> Option<EngineError> {
+    let items = call.pending.items.iter().zip(verdicts).enumerate();
+    let refused = items
+        .into_iter()
+        .find_map(|(index, (item, verdict))| match verdict {
+            Verdict::Refused(rejection) => Some((index, rejection.reason(), rejection.to_string())),
+            Verdict::Applied(applied) if applied.hash != item.hash => Some((
+                index,
+                "REQUEST_ID_REUSED",
+                "the request id was used for another request".to_owned(),
+            )),
+            _ => None,
+        });
+    refused.map(|(index, reason, message)| {
+        EngineError::Rejected(Box::new(Rejection::BatchItemRefused {
+            index,
+            reason,
+            message,
+        }))
+    })
 }
 
 /// The requests that would be answered without writing, and of which it is not

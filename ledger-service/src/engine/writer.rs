@@ -110,11 +110,12 @@ impl ActiveCall {
     }
 }
 
-/// What is decided and answered together: one request, or an atomic call.
+/// What is decided and answered together: one request, or a call that is atomic
+/// or a dry run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unit {
     pub(super) call: usize,
-    /// The item; all of them in an atomic call.
+    /// The item; all of them in such a call.
     pub(super) item: Option<usize>,
 }
 
@@ -177,7 +178,7 @@ impl Writer {
             fail_all(&mut calls, &units, &EngineError::Stopped);
             fail_reads(&mut reads, &EngineError::Stopped);
         } else {
-            self.settle(&mut calls, units, &mut reads).await;
+            self.settle(&mut calls, units, reads).await;
         }
         for call in calls {
             call.reply();
@@ -208,7 +209,9 @@ fn job_commands(job: Option<&Job>) -> usize {
 fn units_of(calls: &[ActiveCall]) -> Vec<Unit> {
     let mut units = Vec::new();
     for (index, call) in calls.iter().enumerate() {
-        if call.pending.options.atomic.is_some() {
+        let options = &call.pending.options;
+        let is_dry_batch = options.validate_only && call.pending.items.len() > 1;
+        if options.atomic.is_some() || is_dry_batch {
             units.push(Unit {
                 call: index,
                 item: None,

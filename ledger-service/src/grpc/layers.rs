@@ -31,9 +31,10 @@ use crate::limits::{DEADLINE_DEFAULT, QUEUE_JOBS_MAX};
 /// books' queues hold.
 pub(super) const REQUESTS_MAX: usize = 2 * QUEUE_JOBS_MAX;
 
-/// The answer to a deadline is given this much before it, so that it arrives;
-/// at the most, and at most a tenth of the time that there is.
-const ANSWER_TIME: Duration = Duration::from_millis(10);
+/// How long before its deadline a request is ended here, so that the answer
+/// arrives; and how long before that the method itself is to give up, so that
+/// it can say why. At the most, and at most a tenth of the time that there is.
+const ANSWER_TIME: Duration = Duration::from_millis(25);
 
 /// Until when the answer to a request is of use: an extension of the request.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +73,12 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let timeout = timeout_of(request.headers());
-        let deadline = Instant::now() + timeout - (timeout / 10).min(ANSWER_TIME);
-        request.extensions_mut().insert(Deadline(deadline));
+        let answer_time = (timeout / 10).min(ANSWER_TIME);
+        let end = Instant::now() + timeout - answer_time;
+        request.extensions_mut().insert(Deadline(end - answer_time));
         let answer = self.0.call(request);
         Box::pin(async move {
-            let answer = tokio::time::timeout_at(deadline.into(), answer).await;
+            let answer = tokio::time::timeout_at(end.into(), answer).await;
             answer.unwrap_or_else(|_passed| Ok(status::out_of_time().into_http()))
         })
     }

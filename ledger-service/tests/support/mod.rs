@@ -10,6 +10,7 @@ pub(crate) mod database;
 pub(crate) mod faulty;
 pub(crate) mod log;
 
+#[allow(unused_macros, reason = "each test program uses a part of it")]
 /// Runs each of these functions on a database of its own, on every backend, as
 /// `sqlite::name` and `postgres::name`.
 macro_rules! on_both {

@@ -198,7 +198,7 @@ async fn a_long_way_back_is_left_to_the_index() {
         ..Default::default()
     };
     let mut request = tonic::Request::new(list(filter.clone()));
-    request.set_timeout(Duration::from_secs(2));
+    request.set_timeout(Duration::from_secs(4));
     let status = stand.events.list_events(request).await.unwrap_err();
     assert_eq!(reason(&status), "NOT_CAUGHT_UP");
     // The index gets there, whoever builds it.

@@ -21,6 +21,10 @@ use super::{
 };
 use crate::support::ask::BOOK;
 
+/// How far the times of two engines on one machine are apart at the most: each
+/// carries the database's on from its last look at it.
+const CLOCKS_APART_US: i64 = 1_000_000;
+
 const HOLD_MAX_US: i64 = 30 * 86_400_000_000;
 
 /// What was answered, and is to be explained.
@@ -64,7 +68,9 @@ impl<'a> Pending<'a> {
         };
         let moments = self.moments(ledger, requests, point);
         // Nothing of it has changed: it would be tried in vain again.
-        let state = Some(state_of(ledger, requests)).filter(|_| moments.len() == 1);
+        let names_positions = matches!(self.claim, Claim::Dry(..));
+        let state =
+            Some(state_of(ledger, requests)).filter(|_| moments.len() == 1 && !names_positions);
         if state.is_some() && state == self.tried {
             return false;
         }
@@ -101,16 +107,22 @@ impl<'a> Pending<'a> {
                 Rejection::RequestExpired { now, .. } | Rejection::LotExpiryPast { now, .. } => {
                     Some(*now)
                 }
-                Rejection::HoldTooLong { maximum_expire_time } => {
-                    Some(maximum_expire_time.plus_us(-HOLD_MAX_US))
-                }
+                Rejection::HoldTooLong {
+                    maximum_expire_time,
+                } => Some(maximum_expire_time.plus_us(-HOLD_MAX_US)),
                 _ => None,
             },
             _ => None,
         };
         let from = ledger.recorded_at;
+        // Who writes nothing may be ahead of who writes next.
+        let until = point.until.plus_us(CLOCKS_APART_US);
         if let Some(said) = said {
-            return if said >= from && said <= point.until { vec![said] } else { Vec::new() };
+            return if said >= from && said <= until {
+                vec![said]
+            } else {
+                Vec::new()
+            };
         }
         let mut moments = BTreeSet::from([from]);
         for account in accounts_of(requests) {
@@ -124,7 +136,7 @@ impl<'a> Pending<'a> {
             });
             let graces = wallet.graces.iter().map(|grace| grace.ends_at);
             let due = lots.chain(holds).chain(graces);
-            moments.extend(due.filter(|moment| *moment > from && *moment <= point.until));
+            moments.extend(due.filter(|moment| *moment > from && *moment <= until));
         }
         moments.into_iter().collect()
     }
@@ -133,7 +145,12 @@ impl<'a> Pending<'a> {
 fn accounts_of(requests: &[Request]) -> impl Iterator<Item = &str> {
     requests
         .iter()
-        .flat_map(|request| [Some(request.account.as_str()), request.command.other_account()])
+        .flat_map(|request| {
+            [
+                Some(request.account.as_str()),
+                request.command.other_account(),
+            ]
+        })
         .flatten()
 }
 
@@ -142,7 +159,9 @@ fn state_of(ledger: &Ledger, requests: &[Request]) -> Vec<u64> {
     let mut state = vec![ledger.catalog_version];
     state.extend(accounts_of(requests).map(|account| ledger.wallet(account).version));
     for request in requests {
-        let applied = request.request_id.and_then(|id| ledger.applied(&request.account, id));
+        let applied = request
+            .request_id
+            .and_then(|id| ledger.applied(&request.account, id));
         state.push(applied.map_or(0, |applied| applied.position));
         if let ledger_core::Command::RecordPayment(_) = request.command {
             state.push(ledger.position);
@@ -161,9 +180,15 @@ fn is_dry_of(own: &[Event], answer: &Answer) -> bool {
         event
     };
     let account = own.first().map(|event| event.account.as_str());
-    let last = own.iter().rev().find(|event| Some(event.account.as_str()) == account);
+    let last = own
+        .iter()
+        .rev()
+        .find(|event| Some(event.account.as_str()) == account);
     own.len() == answer.events.len()
-        && own.iter().zip(&answer.events).all(|(own, other)| dry(own) == dry(&other.event))
+        && own
+            .iter()
+            .zip(&answer.events)
+            .all(|(own, other)| dry(own) == dry(&other.event))
         && last.is_some_and(|last| last.balances == answer.balances)
 }
 
@@ -180,7 +205,7 @@ fn refused_item(ledger: &Ledger, requests: &[Request], now: Timestamp) -> Option
                     message: rejection.to_string(),
                 });
             }
-            Verdict::Applied(_) | Verdict::Nothing(_) => {}
+            Verdict::Applied | Verdict::Nothing(_) => {}
             Verdict::Events(events) => {
                 position += events.len() as u64;
                 for event in events {
@@ -206,14 +231,17 @@ fn read_holds(ledger: &Ledger, accounts: &[String], snapshot: &Snapshot) -> bool
     };
     snapshot.catalog.version == ledger.catalog_version
         && snapshot.now >= ledger.recorded_at
-        && accounts.iter().zip(&snapshot.accounts).all(|(id, account)| {
-            let wallet = ledger.wallet(id);
-            let present = at_present(account, &context);
-            **account == wallet.account()
-                && ["generate", "edit"].into_iter().all(|operation| {
-                    let priced = price(&present, context.catalog, Some(operation), 1, None)
-                        .map(|priced| (priced.asset, priced.amount, priced.parts));
-                    priced == quote(ledger, wallet, snapshot.now, operation)
-                })
-        })
+        && accounts
+            .iter()
+            .zip(&snapshot.accounts)
+            .all(|(id, account)| {
+                let wallet = ledger.wallet(id);
+                let present = at_present(account, &context);
+                **account == wallet.account()
+                    && ["generate", "edit"].into_iter().all(|operation| {
+                        let priced = price(&present, context.catalog, Some(operation), 1, None)
+                            .map(|priced| (priced.asset, priced.amount, priced.parts));
+                        priced == quote(ledger, wallet, snapshot.now, operation)
+                    })
+            })
 }

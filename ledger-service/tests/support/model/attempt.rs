@@ -61,7 +61,16 @@ impl<'a> Attempt<'a> {
         other: Option<Wallet>,
     ) -> Self {
         let holds_before = own.holds.clone();
-        Self { ledger, request, now, position, own, other, holds_before, events: Vec::new() }
+        Self {
+            ledger,
+            request,
+            now,
+            position,
+            own,
+            other,
+            holds_before,
+            events: Vec::new(),
+        }
     }
 
     pub(crate) fn decide(mut self) -> Verdict {
@@ -76,18 +85,27 @@ impl<'a> Attempt<'a> {
     fn run(&mut self) -> Try<bool> {
         let request = self.request;
         if let Some(expire_time) = request.expires_at.filter(|end| *end <= self.now) {
-            return Err(Rejection::RequestExpired { expire_time, now: self.now });
+            return Err(Rejection::RequestExpired {
+                expire_time,
+                now: self.now,
+            });
         }
         let account = || request.account.clone();
         let command = &request.command;
-        let (opens, sweeps) =
-            (matches!(command, Command::OpenAccount(_)), matches!(command, Command::Sweep(_)));
+        let (opens, sweeps) = (
+            matches!(command, Command::OpenAccount(_)),
+            matches!(command, Command::Sweep(_)),
+        );
         if self.own.status == Status::Closed && !opens && !sweeps {
             return Err(Rejection::AccountClosed { account: account() });
         }
         if self.own.status == Status::NotOpened {
             let opens_anyway = opens || matches!(command, Command::ApplyCatalog(_));
             if sweeps {
+                // Nothing to do; its balances are what reads show.
+                if self.ledger.catalog.open_on_first_use {
+                    self.open();
+                }
                 return Ok(false);
             }
             if matches!(command, Command::CloseAccount(_))
@@ -96,10 +114,15 @@ impl<'a> Attempt<'a> {
                 return Err(Rejection::AccountNotFound { account: account() });
             }
         }
-        let spends =
-            matches!(command, Command::Charge(_) | Command::PlaceHold(_) | Command::Transfer(_));
+        let spends = matches!(
+            command,
+            Command::Charge(_) | Command::PlaceHold(_) | Command::Transfer(_)
+        );
         if let Some(reason) = self.own.block.as_ref().filter(|_| spends) {
-            return Err(Rejection::AccountBlocked { account: account(), code: reason.code.clone() });
+            return Err(Rejection::AccountBlocked {
+                account: account(),
+                code: reason.code.clone(),
+            });
         }
         let is_new = self.own.status == Status::NotOpened;
         if is_new {
@@ -129,7 +152,9 @@ impl<'a> Attempt<'a> {
             Command::RecordPayment(payment) => self.pay(payment)?,
             Command::ApplyCatalog(apply) => {
                 let parsed = parse(&apply.text, &apply.overrides).map_err(|problems| {
-                    Rejection::InvalidCatalog { problems: problems.to_string() }
+                    Rejection::InvalidCatalog {
+                        problems: problems.to_string(),
+                    }
                 })?;
                 if parsed.catalog.book != BOOK {
                     let catalog_book = parsed.catalog.book;
@@ -173,7 +198,10 @@ impl<'a> Attempt<'a> {
             annotations: request.annotations.clone(),
             recorded_at: self.now,
             catalog_version: self.ledger.catalog_version,
-            request: self.events.is_empty().then(|| encode(&request.command).into()),
+            request: self
+                .events
+                .is_empty()
+                .then(|| encode(&request.command).into()),
             balances: Vec::new(),
             payload,
         };
@@ -222,19 +250,37 @@ impl<'a> Attempt<'a> {
                 Some(other) if of_other => other,
                 _ => &self.own,
             };
-            let holds = wallet.holds.iter().map(|hold| (hold.expires_at, 0, hold.position));
+            let holds = wallet
+                .holds
+                .iter()
+                .map(|hold| (hold.expires_at, 0, hold.position));
             let turn_of = |lot: &Lot| (lot.asset.clone(), super::wallet::turn(lot));
-            let mut lots: Vec<&Lot> = wallet.lots.iter().collect();
+            let is_due = |lot: &&Lot| lot.expires_at.is_some_and(|end| end <= self.now);
+            let mut lots: Vec<&Lot> = wallet.lots.iter().filter(is_due).collect();
             lots.sort_by_key(|lot| turn_of(lot));
-            let lots = lots.into_iter().filter_map(|lot| Some((lot.expires_at?, 1, lot.id)));
+            let lots = lots
+                .into_iter()
+                .filter_map(|lot| Some((lot.expires_at?, 1, lot.id)));
             // The first of equals, as `min_by_key` gives it.
             let next = holds.chain(lots).min_by_key(|(end, kind, _)| (*end, *kind));
-            let Some((end, kind, id)) = next.filter(|(end, ..)| *end <= self.now) else { return };
+            let Some((end, kind, id)) = next.filter(|(end, ..)| *end <= self.now) else {
+                return;
+            };
             let payload = if kind == 0 {
-                let hold = wallet.holds.iter().find(|hold| hold.position == id).unwrap();
+                let hold = wallet
+                    .holds
+                    .iter()
+                    .find(|hold| hold.position == id)
+                    .unwrap();
                 let (parts, graced) = self.given_back(wallet, &hold.parts, end);
                 let (asset, amount) = (hold.asset.clone(), sum(&hold.parts));
-                Payload::HoldExpired(HoldEnded { hold: id, asset, amount, parts, graced })
+                Payload::HoldExpired(HoldEnded {
+                    hold: id,
+                    asset,
+                    amount,
+                    parts,
+                    graced,
+                })
             } else {
                 let lot = wallet.lots.iter().find(|lot| lot.id == id).unwrap().clone();
                 Payload::LotExpired(LotExpired { lot })
@@ -280,8 +326,14 @@ impl<'a> Attempt<'a> {
             ("+7 (912) 345-67-89", "phone"),
         ]
         .into();
-        match metadata.iter().find_map(|(key, value)| Some((key, *kinds.get(value.as_str())?))) {
-            Some((key, kind)) => Err(Rejection::MetadataPersonal { key: key.clone(), kind }),
+        match metadata
+            .iter()
+            .find_map(|(key, value)| Some((key, *kinds.get(value.as_str())?)))
+        {
+            Some((key, kind)) => Err(Rejection::MetadataPersonal {
+                key: key.clone(),
+                kind,
+            }),
             None => Ok(()),
         }
     }
@@ -300,7 +352,9 @@ impl<'a> Attempt<'a> {
     fn check_asset(&self, asset: &str) -> Try<()> {
         match self.ledger.catalog.assets.contains_key(asset) {
             true => Ok(()),
-            false => Err(Rejection::UnknownAsset { asset: asset.to_owned() }),
+            false => Err(Rejection::UnknownAsset {
+                asset: asset.to_owned(),
+            }),
         }
     }
 
@@ -314,19 +368,37 @@ impl<'a> Attempt<'a> {
             (offer <= top_up.maximum).then_some(offer)
         });
         let asset = asset.to_owned();
-        Rejection::InsufficientFunds { asset, required, available, shortfall, top_up }
+        Rejection::InsufficientFunds {
+            asset,
+            required,
+            available,
+            shortfall,
+            top_up,
+        }
     }
 
     fn credit(&mut self, credit: &Credit) -> Try<()> {
         let operations = &self.ledger.catalog.operations;
-        if let Some(operation) = credit.scope.iter().find(|name| !operations.contains_key(*name)) {
-            return Err(Rejection::UnknownOperation { operation: operation.clone() });
+        if let Some(operation) = credit
+            .scope
+            .iter()
+            .find(|name| !operations.contains_key(*name))
+        {
+            return Err(Rejection::UnknownOperation {
+                operation: operation.clone(),
+            });
         }
         self.check_asset(&credit.asset)?;
         check_amount(credit.amount)?;
-        credit.cost_basis.as_ref().map_or(Ok(()), |basis| check_amount(basis.amount))?;
+        credit
+            .cost_basis
+            .as_ref()
+            .map_or(Ok(()), |basis| check_amount(basis.amount))?;
         if let Some(expire_time) = credit.lot_expire_time.filter(|end| *end <= self.now) {
-            return Err(Rejection::LotExpiryPast { expire_time, now: self.now });
+            return Err(Rejection::LotExpiryPast {
+                expire_time,
+                now: self.now,
+            });
         }
         check_balance(&self.own, &credit.asset, credit.amount)?;
         let lot = Lot {
@@ -339,7 +411,10 @@ impl<'a> Attempt<'a> {
             expires_at: credit.lot_expire_time,
             scope: credit.scope.clone(),
             basis: credit.cost_basis.as_ref().map_or(0, |basis| basis.amount),
-            currency: credit.cost_basis.as_ref().map(|basis| basis.currency.clone()),
+            currency: credit
+                .cost_basis
+                .as_ref()
+                .map(|basis| basis.currency.clone()),
             created_at: self.now,
         };
         let lot = self.roomy(lot)?;
@@ -357,7 +432,12 @@ impl<'a> Attempt<'a> {
     }
 
     fn charge(&mut self, charge: &Charge) -> Try<()> {
-        let Charge { operation, quantity, explicit_price, max_price } = charge;
+        let Charge {
+            operation,
+            quantity,
+            explicit_price,
+            max_price,
+        } = charge;
         let price = self.price(operation, *quantity, explicit_price, max_price)?;
         let gifts = self.gifts(operation, *quantity, false);
         for gift in &gifts {
@@ -386,7 +466,9 @@ impl<'a> Attempt<'a> {
         shown: &Option<AssetAmount>,
     ) -> Try<Price> {
         let catalog = &self.ledger.catalog;
-        let unknown = |name: &str| Rejection::UnknownOperation { operation: name.to_owned() };
+        let unknown = |name: &str| Rejection::UnknownOperation {
+            operation: name.to_owned(),
+        };
         let known = match operation {
             Some(name) => Some(catalog.operations.get(name).ok_or_else(|| unknown(name))?),
             None => None,
@@ -402,13 +484,20 @@ impl<'a> Attempt<'a> {
             }
             (None, Some(known)) => {
                 let prices = known.prices.iter();
-                prices.map(|price| (price.asset.clone(), price.amount * quantity)).collect()
+                prices
+                    .map(|price| (price.asset.clone(), price.amount * quantity))
+                    .collect()
             }
             (None, None) => return Err(unknown("")),
         };
-        prices.iter().try_for_each(|(_, amount)| check_amount(*amount))?;
+        prices
+            .iter()
+            .try_for_each(|(_, amount)| check_amount(*amount))?;
         let may_pay = |lot: &Lot| {
-            lot.scope.is_empty() || operation.as_ref().is_some_and(|name| lot.scope.contains(name))
+            lot.scope.is_empty()
+                || operation
+                    .as_ref()
+                    .is_some_and(|name| lot.scope.contains(name))
         };
         for (index, (asset, amount)) in prices.iter().enumerate() {
             let mut payers = self.own.payers(asset, may_pay);
@@ -433,7 +522,11 @@ impl<'a> Attempt<'a> {
                 payers.reverse();
             }
             let parts = split(&payers, *amount).0;
-            return Ok(Price { asset: asset.clone(), amount: *amount, parts });
+            return Ok(Price {
+                asset: asset.clone(),
+                amount: *amount,
+                parts,
+            });
         }
         let (asset, amount) = prices.last().unwrap();
         Err(self.insufficient(asset, *amount, sum(&self.own.payers(asset, may_pay))))
@@ -449,7 +542,9 @@ impl<'a> Attempt<'a> {
         let mut more = 0;
         let gifts = found.grants.iter().map(|grant| {
             let mut lot = self.granted(grant, quantity);
-            let given = self.own.payers(&lot.asset, |lot| lot.funding == Funding::Granted);
+            let given = self
+                .own
+                .payers(&lot.asset, |lot| lot.funding == Funding::Granted);
             match given.last().filter(|_| is_full) {
                 Some(last) => {
                     lot.id = last.id;
@@ -470,9 +565,17 @@ impl<'a> Attempt<'a> {
     fn place_hold(&mut self, place: &PlaceHold) -> Try<()> {
         let longest = 30 * DAY_US;
         if place.duration.is_some_and(|duration| duration > longest) {
-            return Err(Rejection::HoldTooLong { maximum_expire_time: self.now.plus_us(longest) });
+            return Err(Rejection::HoldTooLong {
+                maximum_expire_time: self.now.plus_us(longest),
+            });
         }
-        let PlaceHold { operation, quantity, explicit_price, max_price, .. } = place;
+        let PlaceHold {
+            operation,
+            quantity,
+            explicit_price,
+            max_price,
+            ..
+        } = place;
         let price = self.price(operation, *quantity, explicit_price, max_price)?;
         check_room(&self.own, price.parts.len().max(1))?;
         let operations = &self.ledger.catalog.operations;
@@ -507,19 +610,26 @@ impl<'a> Attempt<'a> {
         if let Some(hold) = self.holds_before.iter().find(is_meant) {
             return Ok((hold.clone(), false));
         }
-        let held = self.ledger.held(&self.request.account, target).ok_or(Rejection::HoldNotFound)?;
+        let held = self
+            .ledger
+            .held(&self.request.account, target)
+            .ok_or(Rejection::HoldNotFound)?;
         match held.end {
             HoldEnd::Expired => Ok((held.hold.clone(), false)),
-            end => Err(Rejection::HoldEnded { hold: held.hold.position, end }),
+            end => Err(Rejection::HoldEnded {
+                hold: held.hold.position,
+                end,
+            }),
         }
     }
 
     fn open_hold(&self, target: Target) -> Try<Hold> {
         match self.find_hold(target)? {
             (hold, true) => Ok(hold),
-            (hold, false) => {
-                Err(Rejection::HoldEnded { hold: hold.position, end: HoldEnd::Expired })
-            }
+            (hold, false) => Err(Rejection::HoldEnded {
+                hold: hold.position,
+                end: HoldEnd::Expired,
+            }),
         }
     }
 
@@ -527,13 +637,21 @@ impl<'a> Attempt<'a> {
         let hold = self.open_hold(target)?;
         let maximum_expire_time = self.now.plus_us(30 * DAY_US);
         if end > maximum_expire_time {
-            return Err(Rejection::HoldTooLong { maximum_expire_time });
+            return Err(Rejection::HoldTooLong {
+                maximum_expire_time,
+            });
         }
         if end <= hold.expires_at {
             let expire_time = hold.expires_at;
-            return Err(Rejection::HoldNotExtended { hold: hold.position, expire_time });
+            return Err(Rejection::HoldNotExtended {
+                hold: hold.position,
+                expire_time,
+            });
         }
-        self.push(Payload::HoldExtended(HoldExtended { hold: hold.position, expires_at: end }));
+        self.push(Payload::HoldExtended(HoldExtended {
+            hold: hold.position,
+            expires_at: end,
+        }));
         Ok(())
     }
 
@@ -542,7 +660,13 @@ impl<'a> Attempt<'a> {
         let (parts, graced) = self.given_back(&self.own, &hold.parts, self.now);
         let (asset, amount) = (hold.asset, sum(&hold.parts));
         let hold = hold.position;
-        self.push(Payload::HoldReleased(HoldEnded { hold, asset, amount, parts, graced }));
+        self.push(Payload::HoldReleased(HoldEnded {
+            hold,
+            asset,
+            amount,
+            parts,
+            graced,
+        }));
         Ok(())
     }
 
@@ -561,17 +685,28 @@ impl<'a> Attempt<'a> {
         let overdraws = hold.overrun == OverrunPolicy::OverdrawAvailable;
         let free = self.own.payers(&hold.asset, |lot| {
             lot.scope.is_empty()
-                || hold.operation.as_ref().is_some_and(|name| lot.scope.contains(name))
+                || hold
+                    .operation
+                    .as_ref()
+                    .is_some_and(|name| lot.scope.contains(name))
         });
         let (held_parts, rest, from_free) = if is_open {
             let (taken, rest) = split(&hold.parts, asked.min(held));
-            (taken, rest, if overdraws { (asked - held).max(0) } else { 0 })
+            (
+                taken,
+                rest,
+                if overdraws { (asked - held).max(0) } else { 0 },
+            )
         } else {
             let within = asked.min(held);
             if sum(&free) < within {
                 return Err(self.insufficient(&hold.asset, within, sum(&free)));
             }
-            (Vec::new(), Vec::new(), if overdraws { asked } else { within })
+            (
+                Vec::new(),
+                Vec::new(),
+                if overdraws { asked } else { within },
+            )
         };
         let free_parts = split(&free, from_free.min(sum(&free))).0;
         let (released, graced) = match capture.keep_open {
@@ -612,11 +747,15 @@ impl<'a> Attempt<'a> {
         let asset = charged.asset.clone();
         if amount > refundable || refundable == 0 {
             let charge = position;
-            return Err(Rejection::RefundExceedsCharge { charge, asset, amount, refundable });
+            return Err(Rejection::RefundExceedsCharge {
+                charge,
+                asset,
+                amount,
+                refundable,
+            });
         }
         let backwards: Vec<Lot> = charged.left.iter().rev().cloned().collect();
-        let (parts, graced) =
-            self.given_back(&self.own, &split(&backwards, amount).0, self.now);
+        let (parts, graced) = self.given_back(&self.own, &split(&backwards, amount).0, self.now);
         let gone = parts.iter().filter(|part| is_new(&self.own, part)).count();
         if gone > 0 {
             check_room(&self.own, gone)?;
@@ -635,7 +774,11 @@ impl<'a> Attempt<'a> {
     }
 
     fn transfer(&mut self, transfer: &Transfer) -> Try<()> {
-        let Transfer { destination_account: destination, asset, amount } = transfer;
+        let Transfer {
+            destination_account: destination,
+            asset,
+            amount,
+        } = transfer;
         let account = || destination.clone();
         if *destination == self.request.account {
             return Err(Rejection::TransferToSelf { account: account() });
@@ -650,20 +793,33 @@ impl<'a> Attempt<'a> {
             (Status::Closed, _) => return Err(Rejection::AccountClosed { account: account() }),
             (Status::Open, Some(reason)) => {
                 let code = reason.code.clone();
-                return Err(Rejection::AccountBlocked { account: account(), code });
+                return Err(Rejection::AccountBlocked {
+                    account: account(),
+                    code,
+                });
             }
-            (Status::Open, None) => self.settle(true),
+            (Status::Open, None) => {}
         }
-        let bought = self.own.payers(asset, |lot| lot.funding == Funding::Purchased);
+        // What is due of the other account counts now and is written down after
+        // the own account's events: the first event carries the request.
+        let (events, unsettled) = (self.events.clone(), self.other.clone());
+        self.settle(true);
+        let settled = std::mem::replace(&mut self.other, unsettled).unwrap();
+        self.events = events;
+        let bought = self
+            .own
+            .payers(asset, |lot| lot.funding == Funding::Purchased);
         if sum(&bought) < *amount {
             return Err(self.insufficient(asset, *amount, sum(&bought)));
         }
         let parts = split(&bought, *amount).0;
-        let other = self.other.as_ref().unwrap();
-        check_balance(other, asset, *amount)?;
-        check_room(other, parts.len())?;
+        check_balance(&settled, asset, *amount)?;
+        check_room(&settled, parts.len())?;
         let mut more = 0;
-        let received = parts.iter().map(|part| identify(other, &mut more, part.clone())).collect();
+        let received = parts
+            .iter()
+            .map(|part| identify(&settled, &mut more, part.clone()))
+            .collect();
         let sent_at = self.next_position();
         let (asset, amount) = (asset.clone(), *amount);
         let (destination, source) = (account(), self.request.account.clone());
@@ -673,8 +829,15 @@ impl<'a> Attempt<'a> {
             amount,
             parts,
         }));
+        self.settle(true);
         let parts = received;
-        let received = TransferReceived { source, transfer: sent_at, asset, amount, parts };
+        let received = TransferReceived {
+            source,
+            transfer: sent_at,
+            asset,
+            amount,
+            parts,
+        };
         self.push_to(true, Payload::TransferReceived(received));
         Ok(())
     }
@@ -687,11 +850,18 @@ impl<'a> Attempt<'a> {
                 check_amount(delta.abs())?;
                 delta
             }
-            Change::SetTo { available, expected } => {
+            Change::SetTo {
+                available,
+                expected,
+            } => {
                 check_amount(available)?;
                 if expected != free {
                     let asset = adjust.asset.clone();
-                    return Err(Rejection::BalanceMismatch { asset, expected, available: free });
+                    return Err(Rejection::BalanceMismatch {
+                        asset,
+                        expected,
+                        available: free,
+                    });
                 }
                 available - free
             }
@@ -719,7 +889,12 @@ impl<'a> Attempt<'a> {
             ..0 if free < -delta => return Err(self.insufficient(&asset, -delta, free)),
             ..0 => (split(&self.own.payers(&asset, |_| true), -delta).0, None),
         };
-        self.push(Payload::Adjusted(Adjusted { asset, delta, parts, lot }));
+        self.push(Payload::Adjusted(Adjusted {
+            asset,
+            delta,
+            parts,
+            lot,
+        }));
         Ok(true)
     }
 
@@ -727,7 +902,9 @@ impl<'a> Attempt<'a> {
         let currency = &payment.amount.currency;
         let asset = self.ledger.catalog.assets.get(currency);
         if asset.is_none_or(|asset| asset.kind != AssetKind::Money) {
-            return Err(Rejection::UnknownCurrency { currency: currency.clone() });
+            return Err(Rejection::UnknownCurrency {
+                currency: currency.clone(),
+            });
         }
         check_balance(&self.own, currency, payment.amount.amount)?;
         let lot = Lot {
@@ -753,14 +930,20 @@ impl<'a> Attempt<'a> {
             income: payment.income_amount.clone(),
             test: payment.test,
         }));
-        self.push(Payload::Credited(Credited { lot, payment: Some(position) }));
+        self.push(Payload::Credited(Credited {
+            lot,
+            payment: Some(position),
+        }));
         Ok(())
     }
 }
 
 fn check_amount(amount: i64) -> Try<()> {
     match amount > AMOUNT_MAX {
-        true => Err(Rejection::AmountTooLarge { amount, maximum: AMOUNT_MAX }),
+        true => Err(Rejection::AmountTooLarge {
+            amount,
+            maximum: AMOUNT_MAX,
+        }),
         false => Ok(()),
     }
 }
@@ -770,7 +953,10 @@ fn check_balance(wallet: &Wallet, asset: &str, more: i64) -> Try<()> {
     match wallet.balance(asset) + more > BALANCE_MAX {
         true => {
             let asset = asset.to_owned();
-            Err(Rejection::BalanceTooLarge { asset, maximum: BALANCE_MAX })
+            Err(Rejection::BalanceTooLarge {
+                asset,
+                maximum: BALANCE_MAX,
+            })
         }
         false => Ok(()),
     }
@@ -782,7 +968,10 @@ fn check_room(wallet: &Wallet, more: usize) -> Try<()> {
     // Fewer parts than these do not fill 15 KiB; encoding takes time.
     let is_crowded = parts > 40 && encode(&wallet.account()).len() > 15 * 1_024;
     match parts + more > PARTS_MAX || is_crowded {
-        true => Err(Rejection::WalletFull { parts, maximum: PARTS_MAX }),
+        true => Err(Rejection::WalletFull {
+            parts,
+            maximum: PARTS_MAX,
+        }),
         false => Ok(()),
     }
 }
@@ -819,7 +1008,10 @@ fn identify(wallet: &Wallet, more: &mut u64, mut lot: Lot) -> Lot {
 }
 
 fn paid_with(parts: &[Lot]) -> PaidWith {
-    let bought = parts.iter().filter(|part| part.funding == Funding::Purchased).count();
+    let bought = parts
+        .iter()
+        .filter(|part| part.funding == Funding::Purchased)
+        .count();
     match (bought, parts.len() - bought) {
         (0, 0) => PaidWith::Nothing,
         (0, _) => PaidWith::Granted,
@@ -851,4 +1043,3 @@ pub(crate) fn quote(
     let price = attempt.price(&Some(operation.to_owned()), 1, &None, &None)?;
     Ok((price.asset, price.amount, price.parts))
 }
-

@@ -60,6 +60,7 @@ pub(crate) struct Generator {
     /// What comes in a later round.
     pub(crate) later: VecDeque<Request>,
     recent: VecDeque<Request>,
+    last_call: Option<(Vec<Request>, RequestId)>,
 }
 
 impl Generator {
@@ -74,6 +75,20 @@ impl Generator {
             known: BTreeMap::new(),
             later: VecDeque::new(),
             recent: VecDeque::new(),
+            last_call: None,
+        }
+    }
+
+    /// Has what is refused only of large accounts asked first: as much as may be
+    /// had of an asset, and as many lots.
+    pub(crate) fn fill(&mut self) {
+        for number in 0..1_300 {
+            let (account, command) = match number % 5 {
+                4 => super::intents::hoard(self),
+                _ => super::intents::whale(),
+            };
+            let request = self.request_for(&account, command);
+            self.later.push_back(request);
         }
     }
 
@@ -84,7 +99,7 @@ impl Generator {
         let mut asks = Vec::new();
         let mut commands = 0;
         while let Some(request) = self.later.pop_front() {
-            if commands == 16 {
+            if commands == 48 {
                 self.later.push_front(request);
                 break;
             }
@@ -103,7 +118,10 @@ impl Generator {
     }
 
     fn ask(&mut self, what: What) -> Ask {
-        Ask { engine: self.random.random_range(0..2), what }
+        Ask {
+            engine: self.random.random_range(0..2),
+            what,
+        }
     }
 
     fn what(&mut self) -> What {
@@ -116,8 +134,18 @@ impl Generator {
             40..45 => What::Call(vec![self.request()], Manner::Late),
             45..60 => {
                 let count = self.random.random_range(1..=4);
-                let items = (0..count).map(|_| self.item()).collect();
-                What::Call(items, Manner::Atomic(self.id()))
+                let mut items: Vec<Request> = (0..count).map(|_| self.item()).collect();
+                let mut call = self.id();
+                if let Some((last, id)) = self.last_call.take() {
+                    // Repeated, or its id used again for something else.
+                    match self.random.random_range(0..4) {
+                        0 => (items, call) = (last, id),
+                        1 => call = id,
+                        _ => {}
+                    }
+                }
+                self.last_call = Some((items.clone(), call));
+                What::Call(items, Manner::Atomic(call))
             }
             60..75 => {
                 let count = self.random.random_range(2..=8);
@@ -173,7 +201,12 @@ impl Generator {
         Request {
             account: account.to_owned(),
             request_id: Some(self.id()),
-            origin: if self.random.random_bool(0.5) { "bot" } else { "web" }.to_owned(),
+            origin: if self.random.random_bool(0.5) {
+                "bot"
+            } else {
+                "web"
+            }
+            .to_owned(),
             annotations: Annotations::default(),
             expires_at: None,
             command,
@@ -214,7 +247,10 @@ impl Generator {
     }
 
     fn annotate(&self, request: &mut Request, key: &str, value: &str) {
-        request.annotations.metadata.insert(key.to_owned(), value.to_owned());
+        request
+            .annotations
+            .metadata
+            .insert(key.to_owned(), value.to_owned());
     }
 
     /// Remembers what later requests may name.
@@ -230,8 +266,15 @@ impl Generator {
                 self.payments.push_back(payment.provider_ids[0].id.clone());
             }
             Command::BlockAccount(_) => {
-                let code = if self.random.random_bool(0.5) { "FRAUD" } else { "DEBT" };
-                request.annotations.reason = Some(Reason { code: code.to_owned(), text: None });
+                let code = if self.random.random_bool(0.5) {
+                    "FRAUD"
+                } else {
+                    "DEBT"
+                };
+                request.annotations.reason = Some(Reason {
+                    code: code.to_owned(),
+                    text: None,
+                });
             }
             Command::Sweep(_) => request.request_id = None,
             _ => {}

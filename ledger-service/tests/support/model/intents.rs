@@ -22,20 +22,19 @@ const DAY_US: i64 = 86_400_000_000;
 /// An account and a command for it.
 pub(crate) fn random(generator: &mut Generator) -> (String, Command) {
     match generator.random.random_range(0..1_000) {
-        0..15 => ("tg:whale".to_owned(), credit("RUB", 1_000_000_000_000_000)),
-        15..30 => {
-            // Lots that are not alike.
-            let mut command = credit("CREDIT", 1);
-            if let Command::Credit(credit) = &mut command {
-                credit.priority = generator.random.random_range(-500..500);
-            }
-            ("tg:hoard".to_owned(), command)
-        }
+        0..10 => whale(),
+        10..30 => hoard(generator),
         30..32 => {
-            let available = generator.known.get(&("tg:hoard".to_owned(), "CREDIT".to_owned()));
+            let available = generator
+                .known
+                .get(&("tg:hoard".to_owned(), "CREDIT".to_owned()));
             let expected = available.copied().unwrap_or(0);
             // Rarely, or it would never be full.
-            let wanted = if generator.random.random_bool(0.02) { 0 } else { expected };
+            let wanted = if generator.random.random_bool(0.02) {
+                0
+            } else {
+                expected
+            };
             ("tg:hoard".to_owned(), set_to("CREDIT", wanted, expected))
         }
         32..44 => (HOUSE.to_owned(), catalog(generator)),
@@ -44,7 +43,11 @@ pub(crate) fn random(generator: &mut Generator) -> (String, Command) {
             let account = format!("tg:s{}", generator.counter);
             let empty = [set_to("FREE_OP", 0, 2), set_to("CREDIT", 0, 5)];
             let close = Command::CloseAccount(CloseAccount {});
-            let after = [close, credit("RUB", 5), Command::OpenAccount(OpenAccount {})];
+            let after = [
+                close,
+                credit("RUB", 5),
+                Command::OpenAccount(OpenAccount {}),
+            ];
             for command in empty.into_iter().chain(after) {
                 let request = generator.request_for(&account, command);
                 generator.later.push_back(request);
@@ -72,6 +75,20 @@ pub(crate) fn random(generator: &mut Generator) -> (String, Command) {
     }
 }
 
+/// The most that one credit may bring.
+pub(crate) fn whale() -> (String, Command) {
+    ("tg:whale".to_owned(), credit("RUB", 1_000_000_000_000_000))
+}
+
+/// A lot that is not like others.
+pub(crate) fn hoard(generator: &mut Generator) -> (String, Command) {
+    let mut command = credit("CREDIT", 1);
+    if let Command::Credit(credit) = &mut command {
+        credit.priority = generator.random.random_range(-500..500);
+    }
+    ("tg:hoard".to_owned(), command)
+}
+
 /// A command that any account may be asked for.
 pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Command {
     match generator.random.random_range(0..1_000) {
@@ -79,7 +96,8 @@ pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Comman
         230..300 => {
             let mut command = credit("RUB", generator.random.random_range(1..5_000));
             if let Command::Credit(credit) = &mut command {
-                let (currency, amount) = ("RUB".to_owned(), generator.random.random_range(1..5_000));
+                let (currency, amount) =
+                    ("RUB".to_owned(), generator.random.random_range(1..5_000));
                 credit.cost_basis = Some(Money { currency, amount });
             }
             command
@@ -90,13 +108,23 @@ pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Comman
         560..640 => transfer(generator, account),
         640..700 => {
             let amount = generator.random.random_range(1..400);
-            let delta = if generator.random.random_bool(0.6) { amount } else { -amount };
+            let delta = if generator.random.random_bool(0.6) {
+                amount
+            } else {
+                -amount
+            };
             let asset = asset(generator);
-            Command::Adjust(Adjust { asset, change: Change::Delta(delta) })
+            Command::Adjust(Adjust {
+                asset,
+                change: Change::Delta(delta),
+            })
         }
         700..740 => {
             let asset = asset(generator);
-            let known = generator.known.get(&(account.to_owned(), asset.clone())).copied();
+            let known = generator
+                .known
+                .get(&(account.to_owned(), asset.clone()))
+                .copied();
             let expected = known.unwrap_or(0);
             let available = match generator.random.random_bool(0.3) {
                 true => expected,
@@ -118,8 +146,14 @@ fn asset(generator: &mut Generator) -> String {
 }
 
 fn set_to(asset: &str, available: i64, expected: i64) -> Command {
-    let change = Change::SetTo { available, expected };
-    Command::Adjust(Adjust { asset: asset.to_owned(), change })
+    let change = Change::SetTo {
+        available,
+        expected,
+    };
+    Command::Adjust(Adjust {
+        asset: asset.to_owned(),
+        change,
+    })
 }
 
 fn credit(asset: &str, amount: i64) -> Command {
@@ -157,7 +191,11 @@ fn lot(generator: &mut Generator) -> Command {
     Command::Credit(Credit {
         asset: asset(generator),
         amount,
-        funding: if bought { Funding::Purchased } else { Funding::Granted },
+        funding: if bought {
+            Funding::Purchased
+        } else {
+            Funding::Granted
+        },
         source: "GIFT".to_owned(),
         priority,
         lot_expire_time: end.map(ledger_core::Timestamp),
@@ -168,7 +206,9 @@ fn lot(generator: &mut Generator) -> Command {
 
 fn bad_credit(generator: &mut Generator) -> Command {
     let mut command = credit("RUB", 10);
-    let Command::Credit(credit) = &mut command else { return command };
+    let Command::Credit(credit) = &mut command else {
+        return command;
+    };
     match generator.random.random_range(0..4) {
         0 => credit.scope = vec!["nothing".to_owned()],
         1 => credit.lot_expire_time = Some(generator.now.plus_us(-1)),
@@ -179,7 +219,10 @@ fn bad_credit(generator: &mut Generator) -> Command {
 }
 
 fn amount_of(asset: &str, amount: i64) -> Option<AssetAmount> {
-    Some(AssetAmount { asset: asset.to_owned(), amount })
+    Some(AssetAmount {
+        asset: asset.to_owned(),
+        amount,
+    })
 }
 
 fn operation(generator: &mut Generator) -> Option<String> {
@@ -192,7 +235,12 @@ fn charge(generator: &mut Generator) -> Command {
     let asset = asset(generator);
     let random = &mut generator.random;
     let quantity = random.random_range(1..=3);
-    let mut charge = Charge { operation, quantity, explicit_price: None, max_price: None };
+    let mut charge = Charge {
+        operation,
+        quantity,
+        explicit_price: None,
+        max_price: None,
+    };
     match random.random_range(0..100) {
         0..30 => {
             charge.operation = charge.operation.filter(|_| random.random_bool(0.3));
@@ -211,7 +259,9 @@ fn charge(generator: &mut Generator) -> Command {
 }
 
 fn place_hold(generator: &mut Generator) -> Command {
-    let Command::Charge(charge) = charge(generator) else { unreachable!() };
+    let Command::Charge(charge) = charge(generator) else {
+        unreachable!()
+    };
     let random = &mut generator.random;
     let duration = match random.random_range(0..10) {
         0..6 => Some(random.random_range(1_000..50_000)),
@@ -236,10 +286,7 @@ fn place_hold(generator: &mut Generator) -> Command {
 }
 
 /// One of the latest, one of any, or none at all.
-fn target(
-    generator: &mut Generator,
-    of_holds: bool,
-) -> (String, Target) {
+fn target(generator: &mut Generator, of_holds: bool) -> (String, Target) {
     let account = generator.account();
     let position = generator.random.random_range(1..2_000_000);
     if generator.random.random_bool(0.05) {
@@ -252,7 +299,10 @@ fn target(
     };
     let known = queue.make_contiguous();
     let recent = &known[known.len().saturating_sub(20)..];
-    recent.choose(&mut generator.random).cloned().unwrap_or((account, Target::Position(1)))
+    recent
+        .choose(&mut generator.random)
+        .cloned()
+        .unwrap_or((account, Target::Position(1)))
 }
 
 fn about_a_hold(generator: &mut Generator) -> (String, Command) {
@@ -262,15 +312,24 @@ fn about_a_hold(generator: &mut Generator) -> (String, Command) {
     let command = match random.random_range(0..100) {
         0..15 => {
             let more = random.random_range(10_000..2_000_000);
-            Command::ExtendHold(ExtendHold { hold, hold_expire_time: now.plus_us(more) })
+            Command::ExtendHold(ExtendHold {
+                hold,
+                hold_expire_time: now.plus_us(more),
+            })
         }
         15..20 => {
             let end = now.plus_us(31 * DAY_US);
-            Command::ExtendHold(ExtendHold { hold, hold_expire_time: end })
+            Command::ExtendHold(ExtendHold {
+                hold,
+                hold_expire_time: end,
+            })
         }
         20..26 => {
             let end = now.plus_us(-1);
-            Command::ExtendHold(ExtendHold { hold, hold_expire_time: end })
+            Command::ExtendHold(ExtendHold {
+                hold,
+                hold_expire_time: end,
+            })
         }
         26..45 => Command::ReleaseHold(ReleaseHold { hold }),
         _ => {
@@ -280,7 +339,11 @@ fn about_a_hold(generator: &mut Generator) -> (String, Command) {
                 _ => None,
             };
             let keep_open = random.random_bool(0.3);
-            Command::CaptureHold(CaptureHold { hold, amount, keep_open })
+            Command::CaptureHold(CaptureHold {
+                hold,
+                amount,
+                keep_open,
+            })
         }
     };
     (account, command)
@@ -303,22 +366,43 @@ fn transfer(generator: &mut Generator, account: &str) -> Command {
         1 => format!("tg:ghost{}", generator.counter),
         _ => other,
     };
-    let asset = if generator.random.random_bool(0.8) { "RUB".to_owned() } else { asset(generator) };
+    let asset = if generator.random.random_bool(0.8) {
+        "RUB".to_owned()
+    } else {
+        asset(generator)
+    };
     let amount = generator.random.random_range(1..500);
-    Command::Transfer(Transfer { destination_account, asset, amount })
+    Command::Transfer(Transfer {
+        destination_account,
+        asset,
+        amount,
+    })
 }
 
 fn payment(generator: &mut Generator) -> Command {
     let fresh = format!("p-{}", generator.counter);
-    let old = generator.payments.make_contiguous().choose(&mut generator.random).cloned();
+    let old = generator
+        .payments
+        .make_contiguous()
+        .choose(&mut generator.random)
+        .cloned();
     let random = &mut generator.random;
     let id = old.filter(|_| random.random_bool(0.25)).unwrap_or(fresh);
-    let mut provider_ids = vec![ProviderId { kind: "payment".to_owned(), id: id.clone() }];
+    let mut provider_ids = vec![ProviderId {
+        kind: "payment".to_owned(),
+        id: id.clone(),
+    }];
     if random.random_bool(0.3) {
-        provider_ids.push(ProviderId { kind: "charge".to_owned(), id });
+        provider_ids.push(ProviderId {
+            kind: "charge".to_owned(),
+            id,
+        });
     }
     let currency = ["RUB", "RUB", "RUB", "XTR", "USD"][random.random_range(0..5)].to_owned();
-    let amount = Money { currency, amount: random.random_range(1..20_000) };
+    let amount = Money {
+        currency,
+        amount: random.random_range(1..20_000),
+    };
     Command::RecordPayment(RecordPayment {
         provider: "yookassa".to_owned(),
         merchant_account: "shop".to_owned(),
@@ -332,7 +416,10 @@ fn payment(generator: &mut Generator) -> Command {
 /// Another price, another grace, no opening on first use for a while, another
 /// book's, or nonsense.
 fn catalog(generator: &mut Generator) -> Command {
-    let grace = format!("refund_grace = \"{}s\"", generator.random.random_range(0..3));
+    let grace = format!(
+        "refund_grace = \"{}s\"",
+        generator.random.random_range(0..3)
+    );
     let text = CATALOG.replace("refund_grace = \"1s\"", &grace);
     let text = match generator.random.random_range(0..6) {
         0 => {
@@ -343,7 +430,10 @@ fn catalog(generator: &mut Generator) -> Command {
         1 => text.replace("amount = 250", "amount = 300"),
         2 => text.replace("book = \"test\"", "book = \"other\""),
         3 => text.replace("kind = \"points\"", "kind = \"dust\""),
-        4 => text.replace("asset = \"CREDIT\", amount = 3", "asset = \"CREDIT\", amount = 2"),
+        4 => text.replace(
+            "asset = \"CREDIT\", amount = 3",
+            "asset = \"CREDIT\", amount = 2",
+        ),
         _ => text,
     };
     apply(&text)

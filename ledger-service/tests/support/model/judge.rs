@@ -6,9 +6,7 @@ use std::{
     fmt,
 };
 
-use ledger_core::{
-    Command, Event, Rejection, Request, RequestId, Timestamp, command::encode,
-};
+use ledger_core::{Command, Event, Rejection, Request, RequestId, Timestamp, command::encode};
 use ledger_service::{
     engine::{
         Answer, EngineError, Recorded, Snapshot,
@@ -34,8 +32,8 @@ pub(crate) enum Answered {
 pub(crate) struct Failure {
     pub(crate) what: String,
     pub(crate) accounts: Vec<String>,
-    /// A request that is not in the log and has to do with it.
-    pub(crate) request: Option<Request>,
+    /// What was asked, if the log does not show it.
+    pub(crate) asked: Option<What>,
 }
 
 /// How often what was seen.
@@ -73,7 +71,6 @@ pub(crate) struct Judge {
     asked: HashMap<Key, Vec<Hash>>,
     /// Requests that somebody was told to be the first to have made.
     first_told: HashSet<Key>,
-    calls: HashMap<RequestId, u64>,
 }
 
 impl Judge {
@@ -84,7 +81,6 @@ impl Judge {
             hashes: vec![[0; 32]],
             asked: HashMap::new(),
             first_told: HashSet::new(),
-            calls: HashMap::new(),
         }
     }
 
@@ -107,7 +103,8 @@ impl Judge {
             self.explain(&mut pending, group[0].event.recorded_at);
             self.replay(group)?;
             let is_last = index + 1 == groups.len();
-            self.hashes.extend(group.iter().map(|recorded| recorded.hash));
+            self.hashes
+                .extend(group.iter().map(|recorded| recorded.hash));
             debug_assert!(!is_last || self.hashes.len() as u64 == self.ledger.position + 1);
         }
         self.explain(&mut pending, Timestamp(i64::MAX));
@@ -125,11 +122,21 @@ impl Judge {
             return self.count_answer("read");
         };
         for request in requests {
-            *self.counts.commands.entry(name_of(&request.command)).or_default() += 1;
+            *self
+                .counts
+                .commands
+                .entry(name_of(&request.command))
+                .or_default() += 1;
             let may_apply = matches!(manner, Manner::Plain | Manner::Atomic(_));
-            if let Some(id) = request.request_id.filter(|_| may_apply && !is_poison(request)) {
+            if let Some(id) = request
+                .request_id
+                .filter(|_| may_apply && !is_poison(request))
+            {
                 let hash = request_hash(&encode(&request.command), &request.annotations);
-                self.asked.entry((request.account.clone(), id)).or_default().push(hash);
+                self.asked
+                    .entry((request.account.clone(), id))
+                    .or_default()
+                    .push(hash);
             }
         }
     }
@@ -165,7 +172,10 @@ impl Judge {
             _ => return Err(failure("an answer of another kind".to_owned())),
         };
         if manner == Manner::Late {
-            return Err(of(&requests[0], "a passed deadline was not honoured".to_owned()));
+            return Err(of(
+                &requests[0],
+                "a passed deadline was not honoured".to_owned(),
+            ));
         }
         for (request, result) in requests.iter().zip(results) {
             let claim = match result {
@@ -201,7 +211,13 @@ impl Judge {
             }
             (EngineError::Rejected(rejection), Manner::Atomic(_)) => {
                 *self.counts.reasons.entry(rejection.reason()).or_default() += 1;
-                if !matches!(**rejection, Rejection::RequestIdReused { field: "requests", .. }) {
+                if !matches!(
+                    **rejection,
+                    Rejection::RequestIdReused {
+                        field: "requests",
+                        ..
+                    }
+                ) {
                     pending.push(Pending::new(Claim::RefusedCall(requests, rejection)));
                 }
             }
@@ -229,7 +245,10 @@ impl Judge {
             previous = recorded.hash;
         }
         let Some(command) = &first.request else {
-            return Err(failure(format!("event {} belongs to no request", first.position)));
+            return Err(failure(format!(
+                "event {} belongs to no request",
+                first.position
+            )));
         };
         let request = Request {
             account: first.account.clone(),
@@ -242,14 +261,27 @@ impl Judge {
         if let Some(id) = request.request_id {
             let hash = request_hash(command, &first.annotations);
             let key = (request.account.clone(), id);
-            if !self.asked.get(&key).is_some_and(|hashes| hashes.contains(&hash)) {
-                return Err(of(&request, format!("event {}: nobody asked for it", first.position)));
+            if !self
+                .asked
+                .get(&key)
+                .is_some_and(|hashes| hashes.contains(&hash))
+            {
+                return Err(of(
+                    &request,
+                    format!("event {}: nobody asked for it", first.position),
+                ));
             }
         }
         if first.recorded_at < self.ledger.recorded_at {
-            return Err(of(&request, format!("event {}: time runs backwards", first.position)));
+            return Err(of(
+                &request,
+                format!("event {}: time runs backwards", first.position),
+            ));
         }
-        let events: Vec<Event> = group.iter().map(|recorded| recorded.event.clone()).collect();
+        let events: Vec<Event> = group
+            .iter()
+            .map(|recorded| recorded.event.clone())
+            .collect();
         match self.ledger.attempt(&request, first.recorded_at) {
             Verdict::Events(own) if own == events => {}
             own => {
@@ -265,7 +297,7 @@ impl Judge {
                 return Err(Box::new(Failure {
                     what,
                     accounts: accounts_of(&request),
-                    request: None,
+                    asked: None,
                 }));
             }
         }
@@ -277,33 +309,52 @@ impl Judge {
         let position = self.ledger.position;
         let between = format!("nowhere between {before} and {position}");
         let now = |request: &Request| {
-            format!("{:?}", self.ledger.attempt(request, self.ledger.recorded_at))
+            format!(
+                "{:?}",
+                self.ledger.attempt(request, self.ledger.recorded_at)
+            )
         };
         match claim {
             Claim::Refused(request, rejection) => of(
                 request,
-                format!("{rejection:?} is right {between}; at the end: {}", now(request)),
+                format!(
+                    "{rejection:?} is right {between}; at the end: {}",
+                    now(request)
+                ),
             ),
             Claim::Nothing(request, balances) => of(
                 request,
-                format!("nothing to do, {balances:?}, is right {between}; at the end: {}", now(request)),
+                format!(
+                    "nothing to do, {balances:?}, is right {between}; at the end: {}",
+                    now(request)
+                ),
             ),
-            Claim::Dry(request, answer) => of(
-                request,
-                format!("the dry run {answer:?} is right {between}; at the end: {}", now(request)),
-            ),
+            Claim::Dry(request, answer) => {
+                let what = format!("the dry run {answer:?} is right {between}");
+                let mut failure = of(request, format!("{what}; at the end: {}", now(request)));
+                failure.asked = Some(What::Call(vec![(*request).clone()], Manner::Dry));
+                failure
+            }
             Claim::RefusedCall(requests, rejection) => {
-                of(&requests[0], format!("{rejection:?} of an atomic call is right {between}"))
+                let what = format!("{rejection:?} of an atomic call is right {between}");
+                let mut failure = of(&requests[0], what);
+                failure.accounts = requests.iter().flat_map(accounts_of).collect();
+                let call = Manner::Atomic(requests[0].request_id.unwrap());
+                failure.asked = Some(What::Call(requests.to_vec(), call));
+                failure
             }
             Claim::Read(accounts, snapshot) => Box::new(Failure {
                 what: format!(
                     "the read at {} is right {between}: {:?}\nat the end: {:?}",
                     snapshot.head.position,
                     snapshot.accounts,
-                    accounts.iter().map(|id| self.ledger.wallet(id).account()).collect::<Vec<_>>()
+                    accounts
+                        .iter()
+                        .map(|id| self.ledger.wallet(id).account())
+                        .collect::<Vec<_>>()
                 ),
                 accounts: accounts.to_vec(),
-                request: None,
+                asked: Some(What::Read(accounts.to_vec())),
             }),
         }
     }
@@ -313,8 +364,8 @@ impl Judge {
         let (What::Call(requests, manner), Answered::Call(result)) = (&ask.what, answered) else {
             return Ok(());
         };
-        if let (Manner::Atomic(call), true) = (manner, requests.iter().all(|r| !is_poison(r))) {
-            self.check_atomic(*call, requests, result.is_ok())?;
+        if let (Manner::Atomic(_), true) = (manner, requests.iter().all(|r| !is_poison(r))) {
+            self.check_atomic(requests, result.is_ok())?;
         }
         let Ok(results) = result else { return Ok(()) };
         for (request, result) in requests.iter().zip(results) {
@@ -336,50 +387,75 @@ impl Judge {
     }
 
     /// All of an atomic call's items are in the log, or none.
-    fn check_atomic(&mut self, call: RequestId, requests: &[Request], is_ok: bool) -> Checked {
+    fn check_atomic(&self, requests: &[Request], is_ok: bool) -> Checked {
         let applied = requests
             .iter()
             .filter(|request| {
-                request.request_id.is_some_and(|id| self.ledger.applied(&request.account, id).is_some())
+                request
+                    .request_id
+                    .is_some_and(|id| self.ledger.applied(&request.account, id).is_some())
             })
             .count() as u64;
-        *self.calls.entry(call).or_default() = applied;
         // An item with nothing to do is applied by leaving no event.
         let writes_nothing = |request: &&Request| matches!(request.command, Command::Adjust(_));
         let quiet = requests.iter().filter(writes_nothing).count() as u64;
         let all = requests.len() as u64;
         if applied != 0 && applied + quiet < all {
-            return Err(of(&requests[0], format!("{applied} of {all} items of an atomic call")));
+            return Err(of(
+                &requests[0],
+                format!("{applied} of {all} items of an atomic call"),
+            ));
         }
         if is_ok && applied + quiet < all {
-            return Err(of(&requests[0], "an atomic call was acknowledged, not applied".to_owned()));
+            return Err(of(
+                &requests[0],
+                "an atomic call was acknowledged, not applied".to_owned(),
+            ));
         }
         Ok(())
     }
 
     fn check_answer(&mut self, request: &Request, answer: &Answer, before: u64) -> Checked {
-        let Some(first) = answer.events.first() else { return Ok(()) };
-        let Some(id) = request.request_id else { return Ok(()) };
+        let Some(first) = answer.events.first() else {
+            return Ok(());
+        };
+        let Some(id) = request.request_id else {
+            return Ok(());
+        };
         self.count_answer(if answer.replayed { "replayed" } else { "first" });
         let Some(applied) = self.ledger.applied(&request.account, id) else {
             return Err(of(request, "acknowledged, and not in the log".to_owned()));
         };
         let (position, count) = (applied.position, applied.count);
         if position != first.event.position || count != answer.events.len() as u64 {
-            return Err(of(request, format!("{count} events at {position}, another answer")));
+            return Err(of(
+                request,
+                format!("{count} events at {position}, another answer"),
+            ));
         }
         for (offset, recorded) in answer.events.iter().enumerate() {
             let index = usize::try_from(position).unwrap() + offset;
             let hash = event_hash(&self.hashes[index - 1], &encode(&recorded.event));
             if recorded.hash != self.hashes[index] || recorded.hash != hash {
-                return Err(of(request, format!("event {index} is answered with another content")));
+                return Err(of(
+                    request,
+                    format!("event {index} is answered with another content"),
+                ));
             }
         }
-        let own = answer.events.iter().rev().find(|r| r.event.account == request.account);
+        let own = answer
+            .events
+            .iter()
+            .rev()
+            .find(|r| r.event.account == request.account);
         let last = answer.events.last().map(|r| (r.event.position, r.hash));
-        if own.is_none_or(|own| own.event.balances != answer.balances) || last != Some(answer.seen_at)
+        if own.is_none_or(|own| own.event.balances != answer.balances)
+            || last != Some(answer.seen_at)
         {
-            return Err(of(request, "balances or position are not those of its events".to_owned()));
+            return Err(of(
+                request,
+                "balances or position are not those of its events".to_owned(),
+            ));
         }
         if position <= before && !answer.replayed {
             return Err(of(request, "an old request is said to be new".to_owned()));
@@ -404,7 +480,11 @@ fn groups_of(events: &[Recorded]) -> Vec<Vec<&Recorded>> {
 }
 
 fn lines(events: &[Event]) -> String {
-    events.iter().map(|event| format!("  {event:?}")).collect::<Vec<_>>().join("\n")
+    events
+        .iter()
+        .map(|event| format!("  {event:?}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn accounts_of(request: &Request) -> Vec<String> {
@@ -413,12 +493,21 @@ fn accounts_of(request: &Request) -> Vec<String> {
 }
 
 fn failure(what: String) -> Box<Failure> {
-    Box::new(Failure { what, accounts: Vec::new(), request: None })
+    Box::new(Failure {
+        what,
+        accounts: Vec::new(),
+        asked: None,
+    })
 }
 
 fn of(request: &Request, what: String) -> Box<Failure> {
     let what = format!("{what}\nof {request:?}");
-    Box::new(Failure { what, accounts: accounts_of(request), request: Some(request.clone()) })
+    let asked = Some(What::Call(vec![request.clone()], Manner::Plain));
+    Box::new(Failure {
+        what,
+        accounts: accounts_of(request),
+        asked,
+    })
 }
 
 /// The name of a command.
@@ -442,3 +531,23 @@ pub(crate) const fn name_of(command: &Command) -> &'static str {
         Command::Sweep(_) => "Sweep",
     }
 }
+
+/// All of them.
+pub(crate) const COMMANDS: [&str; 16] = [
+    "OpenAccount",
+    "CloseAccount",
+    "BlockAccount",
+    "UnblockAccount",
+    "Credit",
+    "Charge",
+    "PlaceHold",
+    "ExtendHold",
+    "CaptureHold",
+    "ReleaseHold",
+    "Refund",
+    "Transfer",
+    "Adjust",
+    "RecordPayment",
+    "ApplyCatalog",
+    "Sweep",
+];

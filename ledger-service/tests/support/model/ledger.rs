@@ -60,8 +60,8 @@ pub(crate) struct Applied {
 /// What a request would come to.
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// It was applied before, at this position.
-    Applied(u64),
+    /// It was applied before.
+    Applied,
     Refused(Rejection),
     /// There is nothing to do.
     Nothing(Vec<Balance>),
@@ -143,7 +143,9 @@ impl Ledger {
         over: &BTreeMap<String, Wallet>,
         position: u64,
     ) -> Verdict {
-        let applied = request.request_id.and_then(|id| self.applied(&request.account, id));
+        let applied = request
+            .request_id
+            .and_then(|id| self.applied(&request.account, id));
         if let Some(applied) = applied {
             let differs = request.differing_field(&applied.command, &applied.annotations);
             return match differs {
@@ -151,7 +153,7 @@ impl Ledger {
                     field,
                     event: applied.position,
                 }),
-                None => Verdict::Applied(applied.position),
+                None => Verdict::Applied,
             };
         }
         for (key, kind, id) in claims_of(&request.command) {
@@ -164,7 +166,11 @@ impl Ledger {
                 });
             }
         }
-        let find = |account: &str| over.get(account).unwrap_or_else(|| self.wallet(account)).clone();
+        let find = |account: &str| {
+            over.get(account)
+                .unwrap_or_else(|| self.wallet(account))
+                .clone()
+        };
         let own = find(&request.account);
         let other = request.command.other_account().map(find);
         Attempt::new(self, request, now, position, own, other).decide()
@@ -194,16 +200,29 @@ impl Ledger {
         let decoded: Command = minicbor::decode(command).unwrap();
         for (key, ..) in claims_of(&decoded) {
             let payment = events.iter().find(is_payment).unwrap();
-            assert_eq!(self.claims.insert(key, payment.position), None, "claimed once");
+            assert_eq!(
+                self.claims.insert(key, payment.position),
+                None,
+                "claimed once"
+            );
         }
-        let before = self.requests.insert((first.account.clone(), request_id), applied);
-        assert!(before.is_none(), "request {request_id} of {} is applied once", first.account);
+        let before = self
+            .requests
+            .insert((first.account.clone(), request_id), applied);
+        assert!(
+            before.is_none(),
+            "request {request_id} of {} is applied once",
+            first.account
+        );
         self.take_in_each(events);
     }
 
     fn take_in_each(&mut self, events: &[Event]) {
         for event in events {
-            self.wallets.entry(event.account.clone()).or_default().take_in(event);
+            self.wallets
+                .entry(event.account.clone())
+                .or_default()
+                .take_in(event);
             self.remember(event);
             self.position = event.position;
             self.recorded_at = event.recorded_at;
@@ -248,7 +267,14 @@ impl Ledger {
             }
             Payload::HoldPlaced(_) => {
                 let hold = self.wallet(&account).holds.last().unwrap().clone();
-                self.holds.insert(event.position, Held { account, hold, end: HoldEnd::Open });
+                self.holds.insert(
+                    event.position,
+                    Held {
+                        account,
+                        hold,
+                        end: HoldEnd::Open,
+                    },
+                );
             }
             Payload::HoldExtended(extended) => {
                 self.holds.get_mut(&extended.hold).unwrap().hold.expires_at = extended.expires_at;
@@ -270,11 +296,17 @@ impl Ledger {
 
 /// The ids of providers that a command claims, with kind and id.
 fn claims_of(command: &Command) -> Vec<(ClaimKey, String, String)> {
-    let Command::RecordPayment(payment) = command else { return Vec::new() };
+    let Command::RecordPayment(payment) = command else {
+        return Vec::new();
+    };
     let ids = payment.provider_ids.iter();
     ids.map(|id| {
         let (provider, merchant) = (payment.provider.clone(), payment.merchant_account.clone());
-        ((provider, merchant, id.kind.clone(), id.id.clone()), id.kind.clone(), id.id.clone())
+        (
+            (provider, merchant, id.kind.clone(), id.id.clone()),
+            id.kind.clone(),
+            id.id.clone(),
+        )
     })
     .collect()
 }

@@ -51,7 +51,11 @@ impl Session {
         }
         let mut ledger = Ledger::new();
         ledger.flaw = flaw;
-        let mut session = Self { store, engines, judge: Judge::new(ledger) };
+        let mut session = Self {
+            store,
+            engines,
+            judge: Judge::new(ledger),
+        };
         let catalog = request(HOUSE, id("catalog"), apply(CATALOG));
         let what = What::Call(vec![catalog], Manner::Plain);
         session.round(&[Ask { engine: 0, what }]).await?;
@@ -72,7 +76,11 @@ impl Session {
         let asking = futures::future::join_all(asks.iter().map(|ask| self.ask(ask)));
         let Ok(answers) = tokio::time::timeout(ROUND_TIME_MAX, asking).await else {
             let what = "a round got no answers in a minute".to_owned();
-            return Err(Box::new(Failure { what, accounts: Vec::new(), request: None }));
+            return Err(Box::new(Failure {
+                what,
+                accounts: Vec::new(),
+                asked: None,
+            }));
         };
         let mut events = Vec::new();
         let mut position = self.judge.ledger.position;
@@ -95,9 +103,10 @@ impl Session {
                     Manner::Plain => CallOptions::default(),
                     Manner::Dry => dry(),
                     Manner::Late => passed(),
-                    Manner::Atomic(call) => {
-                        CallOptions { atomic: Some(*call), ..CallOptions::default() }
-                    }
+                    Manner::Atomic(call) => CallOptions {
+                        atomic: Some(*call),
+                        ..CallOptions::default()
+                    },
                 };
                 let requests = requests.clone();
                 Answered::Call(engine.call(BOOK, Call { requests, options }).await)
@@ -141,6 +150,8 @@ fn is_poisoned(calling: &Calling<'_>) -> bool {
     let mark = POISON.as_bytes();
     calling.append.is_some_and(|append| {
         let bodies = append.events.iter().map(|event| &event.body);
-        bodies.into_iter().any(|body| body.windows(mark.len()).any(|window| window == mark))
+        bodies
+            .into_iter()
+            .any(|body| body.windows(mark.len()).any(|window| window == mark))
     })
 }

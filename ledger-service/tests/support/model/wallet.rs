@@ -44,7 +44,11 @@ pub(crate) fn turn(lot: &Lot) -> (i32, i64, bool, u64) {
 /// `amount` out of a lot, with its share of what was paid.
 pub(crate) fn piece(lot: &Lot, amount: i64) -> Lot {
     let share = i128::from(lot.basis) * i128::from(amount) / i128::from(lot.amount);
-    Lot { amount, basis: i64::try_from(share).unwrap(), ..lot.clone() }
+    Lot {
+        amount,
+        basis: i64::try_from(share).unwrap(),
+        ..lot.clone()
+    }
 }
 
 /// Takes `amount` out of parts, from the first on; gives what was taken and
@@ -60,7 +64,11 @@ pub(crate) fn split(parts: &[Lot], amount: i64) -> (Vec<Lot>, Vec<Lot>) {
         }
         if here < part.amount {
             let basis = part.basis - if here > 0 { piece(part, here).basis } else { 0 };
-            left.push(Lot { amount: part.amount - here, basis, ..part.clone() });
+            left.push(Lot {
+                amount: part.amount - here,
+                basis,
+                ..part.clone()
+            });
         }
     }
     (taken, left)
@@ -72,7 +80,11 @@ impl Wallet {
             .keys()
             .map(|asset| {
                 let held = self.held(asset);
-                Balance { asset: asset.clone(), balance: self.free(asset) + held, held }
+                Balance {
+                    asset: asset.clone(),
+                    balance: self.free(asset) + held,
+                    held,
+                }
             })
             .collect()
     }
@@ -92,14 +104,23 @@ impl Wallet {
 
     /// The lots that may pay, in their turn.
     pub(crate) fn payers(&self, asset: &str, allows: impl Fn(&Lot) -> bool) -> Vec<Lot> {
-        let mut lots: Vec<Lot> =
-            self.lots.iter().filter(|lot| lot.asset == asset && allows(lot)).cloned().collect();
+        let mut lots: Vec<Lot> = self
+            .lots
+            .iter()
+            .filter(|lot| lot.asset == asset && allows(lot))
+            .cloned()
+            .collect();
         lots.sort_by_key(turn);
         lots
     }
 
     pub(crate) fn part_count(&self) -> usize {
-        self.lots.len() + self.holds.iter().map(|hold| hold.parts.len().max(1)).sum::<usize>()
+        self.lots.len()
+            + self
+                .holds
+                .iter()
+                .map(|hold| hold.parts.len().max(1))
+                .sum::<usize>()
     }
 
     /// The same as the service keeps it.
@@ -108,7 +129,14 @@ impl Wallet {
         lots.sort_by(|a, b| a.asset.cmp(&b.asset).then(turn(a).cmp(&turn(b))));
         let assets = self.sums.iter().map(|(asset, sums)| {
             let held = self.held(asset);
-            (asset.clone(), AssetTotals { balance: self.free(asset) + held, held, ..*sums })
+            (
+                asset.clone(),
+                AssetTotals {
+                    balance: self.free(asset) + held,
+                    held,
+                    ..*sums
+                },
+            )
         });
         Account {
             version: self.version,
@@ -179,13 +207,21 @@ impl Wallet {
                 });
             }
             Payload::HoldExtended(extended) => {
-                for hold in self.holds.iter_mut().filter(|hold| hold.position == extended.hold) {
+                for hold in self
+                    .holds
+                    .iter_mut()
+                    .filter(|hold| hold.position == extended.hold)
+                {
                     hold.expires_at = extended.expires_at;
                 }
             }
             Payload::HoldCaptured(captured) => {
                 self.remove(&captured.free_parts);
-                for hold in self.holds.iter_mut().filter(|hold| hold.position == captured.hold) {
+                for hold in self
+                    .holds
+                    .iter_mut()
+                    .filter(|hold| hold.position == captured.hold)
+                {
                     hold.captured += captured.amount;
                     hold.parts = split(&hold.parts, sum(&captured.held_parts)).1;
                 }
@@ -217,8 +253,10 @@ impl Wallet {
                 self.sums(&received.asset);
             }
             Payload::PaymentSucceeded(payment) => {
-                *self.paid.entry(payment.amount.currency.clone()).or_default() +=
-                    payment.amount.amount;
+                *self
+                    .paid
+                    .entry(payment.amount.currency.clone())
+                    .or_default() += payment.amount.amount;
             }
             Payload::CatalogApplied(_) => {}
         }
@@ -240,7 +278,9 @@ impl Wallet {
     fn put(&mut self, part: &Lot) {
         self.lots_created = self.lots_created.max(part.id);
         match self.lots.iter_mut().find(|lot| lot.id == part.id) {
-            Some(lot) => (lot.amount, lot.basis) = (lot.amount + part.amount, lot.basis + part.basis),
+            Some(lot) => {
+                (lot.amount, lot.basis) = (lot.amount + part.amount, lot.basis + part.basis)
+            }
             None => self.lots.push(part.clone()),
         }
     }
@@ -248,7 +288,10 @@ impl Wallet {
     fn give_back(&mut self, parts: &[Lot], graced: &[u64]) {
         for part in parts {
             if graced.contains(&part.id) && self.graces.iter().all(|grace| grace.lot != part.id) {
-                self.graces.push(Grace { lot: part.id, ends_at: part.expires_at.unwrap() });
+                self.graces.push(Grace {
+                    lot: part.id,
+                    ends_at: part.expires_at.unwrap(),
+                });
             }
             self.put(part);
         }
@@ -261,7 +304,11 @@ impl Wallet {
             let lot = self.lots.iter_mut().find(|lot| lot.id == part.id).unwrap();
             lot.amount -= part.amount;
             lot.basis -= part.basis;
-            assert!(lot.amount >= 0 && lot.basis >= 0, "lot {} goes below zero", lot.id);
+            assert!(
+                lot.amount >= 0 && lot.basis >= 0,
+                "lot {} goes below zero",
+                lot.id
+            );
         }
         self.lots.retain(|lot| lot.amount > 0);
     }

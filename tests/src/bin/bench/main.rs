@@ -75,7 +75,14 @@ fn main() -> ExitCode {
 
 async fn bench(plan: Plan) -> Result<(), String> {
     let began = Instant::now();
-    let mut head = Map::from_iter([("machine".to_owned(), machine::machine())]);
+    let machine = machine::machine().await;
+    if machine["busy"] == json!(true) {
+        eprintln!(
+            "{RULE}\nOTHERS USE THIS MACHINE ({} % OF ITS CORES): THE FIGURES WILL BE WRONG\n{RULE}",
+            machine["busy_percent_before"]
+        );
+    }
+    let mut head = Map::from_iter([("machine".to_owned(), machine)]);
     let mut settings = Map::new();
     for &backend in &plan.backends {
         settings.insert(backend.to_string(), machine::settings(backend).await?);

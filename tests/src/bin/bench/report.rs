@@ -229,6 +229,15 @@ fn text(head: &Map<String, Value>, measured: &[Measured]) -> String {
     let mut rows = vec![TITLES.map(str::to_owned).to_vec()];
     rows.extend(measured.iter().map(Measured::row));
     let mut text = String::new();
+    if let Some(machine) = head
+        .get("machine")
+        .filter(|machine| machine["busy"] == json!(true))
+    {
+        text += &format!(
+            "Others used {} % of the cores before the run: these figures are wrong.\n\n",
+            machine["busy_percent_before"]
+        );
+    }
     if let Some(baseline) = head.get("baseline") {
         text += &format!(
             "I = {} rows a second (pgbench, {} clients).\n\n",

@@ -273,19 +273,18 @@ pub(crate) fn check(sample: &Sample) -> Result<(), String> {
 
 /// Adds a round and tells it.
 pub(crate) fn add_round(measured: &mut Measured, reference_per_s: Option<f64>, sample: Sample) {
-    let reference = reference_per_s.map(|rate| format!(" (other side: {rate:.0})"));
-    eprintln!(
-        "    {:.0} a second{}, p50 {:.2} ms, p99 {:.2} ms{}",
-        sample.rate_per_s,
-        reference.unwrap_or_default(),
-        sample.p50_ms,
-        sample.p99_ms,
-        if sample.errors.is_empty() {
-            String::new()
-        } else {
-            format!(", {:?}", sample.errors)
-        }
-    );
+    let mut parts = vec![format!("{:.0} a second", sample.rate_per_s)];
+    parts.extend(reference_per_s.map(|rate| format!("other side {rate:.0}")));
+    if sample.p50_ms > 0.0 {
+        parts.push(format!(
+            "p50 {:.2} ms, p99 {:.2} ms",
+            sample.p50_ms, sample.p99_ms
+        ));
+    }
+    if !sample.errors.is_empty() {
+        parts.push(format!("{:?}", sample.errors));
+    }
+    eprintln!("    {}", parts.join(", "));
     measured.rounds.push(Round {
         reference_per_s,
         sample,
