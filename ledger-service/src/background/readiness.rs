@@ -1,13 +1,11 @@
 //! Whether the service can do its work: its database answers.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError};
@@ -20,18 +18,26 @@ const TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Whether the service can do its work; shared with whoever is asked.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<watch::Sender<bool>>);
 
 impl Readiness {
     /// Whether it can.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        *self.0.borrow()
     }
 
     /// Says whether it can; answers whether that is news.
+    #[must_use]
     pub fn set(&self, ready: bool) -> bool {
-        self.0.swap(ready, Ordering::AcqRel) != ready
+        self.0
+            .send_if_modified(|known| std::mem::replace(known, ready) != ready)
+    }
+
+    /// Waits until it can.
+    pub async fn ready(&self) {
+        // The sender lives as long as `self`.
+        drop(self.0.subscribe().wait_for(|ready| *ready).await);
     }
 }
 
@@ -44,10 +50,10 @@ pub async fn watch_database(
     changed: impl AsyncFn(bool),
 ) {
     loop {
-        let ready = probe(&engine).await;
+        let ready = probe(&engine).await && !shutdown.is_cancelled();
         if readiness.set(ready) {
-            tracing::info!(ready, "readiness changed");
             changed(ready).await;
+            tracing::info!(ready, "readiness changed");
         }
         tokio::select! {
             () = shutdown.cancelled() => return,

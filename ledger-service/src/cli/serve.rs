@@ -83,7 +83,7 @@ async fn run_until_signal(
     let reporter = grpc::health::reporter().await;
     let health = reporter.clone();
     let index = Index::spawn(engine.clone(), holder.clone(), shutdown.clone());
-    let sweeper = tokio::spawn(sweep(engine.clone(), holder, shutdown.clone()));
+    let sweeper = tokio::spawn(sweep(engine.clone(), holder.clone(), shutdown.clone()));
     let watch = tokio::spawn(watch_database(
         engine.clone(),
         readiness.clone(),
@@ -110,20 +110,31 @@ async fn run_until_signal(
         reporter,
         shutdown.clone(),
     ));
-    if let (Ok(grpc_addr), Ok(http_addr)) = addresses {
-        announce(grpc_addr, http_addr);
-    }
+    let announced = readiness.clone();
+    let announcing = tokio::spawn(async move {
+        announced.ready().await;
+        if let (Ok(grpc_addr), Ok(http_addr)) = addresses {
+            announce(grpc_addr, http_addr);
+        }
+    });
 
     let result = wait_for_signal().await;
     tracing::info!("stopping");
-    readiness.set(false);
+    announcing.abort();
     shutdown.cancel();
+    let _was_ready = readiness.set(false);
     let drained = tokio::time::timeout(DRAIN_TIME_MAX * 2, server).await;
     index.stopped().await;
     engine.shut_down().await;
     http_stop.cancel();
     for task in [sweeper, watch] {
         join(task).await;
+    }
+    if let Err(error) = engine.store().end_leases(&holder).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the leases run out by themselves"
+        );
     }
     join(http).await;
     match drained {

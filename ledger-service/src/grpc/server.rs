@@ -95,6 +95,9 @@ pub async fn serve(
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        // After a stall many callers give up at once; that must not cost the
+        // others on their connection.
+        .http2_max_pending_accept_reset_streams(Some(STREAMS_PER_CONNECTION_MAX as usize))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .layer(layers)

@@ -431,6 +431,9 @@ pub trait Store: Send + Sync {
     /// database's clock; nothing if another holds it.
     async fn lease(&self, name: &str, holder: &str) -> Result<Option<Lease>, StoreError>;
 
+    /// Gives up all leases of `holder`, so that another need not wait for them.
+    async fn end_leases(&self, holder: &str) -> Result<(), StoreError>;
+
     /// The database's version and its settings of durability, read from it:
     /// names and values.
     async fn settings(&self) -> Result<Vec<(String, String)>, StoreError>;

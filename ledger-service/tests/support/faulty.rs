@@ -497,6 +497,10 @@ impl Store for FaultyStore {
         self.inner.lease(name, holder).await
     }
 
+    async fn end_leases(&self, holder: &str) -> Result<(), StoreError> {
+        self.inner.end_leases(holder).await
+    }
+
     async fn settings(&self) -> Result<Vec<(String, String)>, StoreError> {
         self.inner.settings().await
     }

@@ -228,3 +228,13 @@ pub(super) async fn lease(
         .map(|number| unsigned(*number).map(|number| Lease { number }))
         .transpose()
 }
+
+/// Ends all leases of a holder.
+pub(super) async fn end_leases(on: impl PgExecutor<'_>, holder: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE ledger.leases SET expires_at_us = 0 WHERE holder = $1")
+        .bind(holder)
+        .execute(on)
+        .await
+        .map_err(store_error)?;
+    Ok(())
+}

@@ -181,6 +181,10 @@ impl Store for PostgresStore {
         index::lease(&self.pool, name, holder).await
     }
 
+    async fn end_leases(&self, holder: &str) -> Result<(), StoreError> {
+        index::end_leases(&self.pool, holder).await
+    }
+
     /// Of the pool's connections, which set the same as the writers'.
     async fn settings(&self) -> Result<Vec<(String, String)>, StoreError> {
         sqlx::query_as(

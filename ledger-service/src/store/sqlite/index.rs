@@ -237,3 +237,16 @@ pub(super) async fn lease(
         .map(|number| unsigned(*number).map(|number| Lease { number }))
         .transpose()
 }
+
+/// Ends all leases of a holder.
+pub(super) async fn end_leases(
+    on: impl SqliteExecutor<'_>,
+    holder: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE leases SET expires_at_us = 0 WHERE holder = $1")
+        .bind(holder)
+        .execute(on)
+        .await
+        .map_err(store_error)?;
+    Ok(())
+}

@@ -205,6 +205,12 @@ impl Store for SqliteStore {
         held.give_back(result)
     }
 
+    async fn end_leases(&self, holder: &str) -> Result<(), StoreError> {
+        let mut held = self.writer.take_or_open().await?;
+        let result = index::end_leases(&mut held.connection, holder).await;
+        held.give_back(result)
+    }
+
     /// Of the connection that writes: `synchronous` is each connection's own.
     async fn settings(&self) -> Result<Vec<(String, String)>, StoreError> {
         let mut held = self.writer.take_or_open().await?;
