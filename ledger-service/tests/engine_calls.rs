@@ -5,20 +5,15 @@ mod support;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ledger_core::{
-    Command, Context, Payload, Rejection, Request, Timestamp,
-    account::Funding,
-    command::{CaptureHold, Credit, Target},
-    decide::at_present,
-};
+use ledger_core::{Command, Context, Payload, Rejection, Request, Timestamp, decide::at_present};
 use ledger_service::{
     background::sweep,
     engine::{Answer, Call, CallOptions, Engine, EngineError},
 };
 use support::{
     ask::{
-        BOOK, add, ask_with, balance, charge, credit, done, dry, engine, hold, id, open, opened,
-        read, refused, request, take,
+        BOOK, add, ask_with, balance, capture, charge, credit, done, dry, engine, hold, id,
+        lot_until, open, opened, pass, read, refused, request, take,
     },
     database::Database,
     log::{of_request, sound},
@@ -250,39 +245,15 @@ async fn a_batch_call_fails_item_by_item(database: Database) {
     sound(engine.store()).await;
 }
 
-fn lot_until(amount: i64, end: Timestamp) -> Command {
-    Command::Credit(Credit {
-        asset: "RUB".to_owned(),
-        amount,
-        funding: Funding::Granted,
-        source: "SHORT".to_owned(),
-        priority: 0,
-        lot_expire_time: Some(end),
-        scope: Vec::new(),
-        cost_basis: None,
-    })
-}
-
-/// Asks until the log's own time has passed a moment.
-async fn pass(engine: &Engine, moment: Timestamp) {
-    while read(engine, "tg:nobody").await.now <= moment {
-        tokio::task::yield_now().await;
-    }
-}
-
-fn capture(name: &str) -> Command {
-    Command::CaptureHold(CaptureHold {
-        hold: Target::Request(id(name)),
-        amount: None,
-        keep_open: false,
-    })
-}
-
 /// No sweeper runs here.
 async fn what_is_due_is_ended_without_the_sweeper(database: Database) {
     let engine = opened(database.store().await).await;
     let soon = engine.now().plus_us(100_000);
-    done(&engine, request("tg:1", id("lot"), lot_until(70, soon))).await;
+    done(
+        &engine,
+        request("tg:1", id("lot"), lot_until("RUB", 70, soon)),
+    )
+    .await;
     done(&engine, request("tg:1", id("credit"), credit("RUB", 30))).await;
     done(&engine, request("tg:2", id("credit"), credit("RUB", 50))).await;
     done(
@@ -340,7 +311,11 @@ async fn what_is_due_is_ended_without_the_sweeper(database: Database) {
 async fn an_answer_without_events_knows_what_is_due(database: Database) {
     let engine = opened(database.store().await).await;
     let soon = engine.now().plus_us(50_000);
-    done(&engine, request("tg:1", id("lot"), lot_until(70, soon))).await;
+    done(
+        &engine,
+        request("tg:1", id("lot"), lot_until("RUB", 70, soon)),
+    )
+    .await;
     pass(&engine, soon).await;
     let answer = done(&engine, request("tg:1", id("open"), open())).await;
     assert!(answer.events.is_empty());
@@ -358,7 +333,7 @@ async fn the_sweeper_writes_down_once(database: Database) {
     let soon = one.now().plus_us(1_000_000);
     let accounts: BTreeSet<String> = (0..20).map(|number| format!("tg:{number}")).collect();
     for account in &accounts {
-        done(&one, request(account, id("lot"), lot_until(7, soon))).await;
+        done(&one, request(account, id("lot"), lot_until("RUB", 7, soon))).await;
         done(
             &one,
             request(account, id("hold"), hold("CREDIT", 2, 50_000)),
@@ -419,7 +394,11 @@ async fn sweeping_or_not_makes_no_difference(database: Database) {
     let first = engine.now().plus_us(150_000);
     let second = first.plus_us(150_000);
     for account in ["tg:swept", "tg:left"] {
-        done(&engine, request(account, id("lot"), lot_until(100, first))).await;
+        done(
+            &engine,
+            request(account, id("lot"), lot_until("RUB", 100, first)),
+        )
+        .await;
         let placed = engine.now();
         let duration = second.us_since(placed);
         done(

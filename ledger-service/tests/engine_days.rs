@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger_core::{Command, Rejection, Request, account::Funding, command::Credit};
+use ledger_core::{Command, Rejection, Request};
 use ledger_service::{
     engine::{Call, CallOptions, Clock, Engine, EngineError, EngineLimits},
     store::StoredEvent,
@@ -16,10 +16,11 @@ use ledger_service::{
 use support::{
     ask::{
         Asked, BOOK, add, ask, ask_with, balance, credit, done, dry, engine, id, in_one_batch,
-        opened, passed, payment, read, refused, request, small_limits, take, transfer,
+        lot_until, opened, passed, payment, read, refused, request, small_limits, take,
     },
     database::Database,
-    faulty::{Fault, FaultyStore, Gate, Kind, Outcome},
+    faulty::{Fault, FaultyStore, Kind, Outcome},
+    gate::Gate,
     log::{of_request, sound},
     on_both, on_postgres,
 };
@@ -28,13 +29,11 @@ on_both!(
     while_nothing_is_known_nobody_gets_an_answer,
     a_database_that_goes_and_comes_back,
     a_clock_that_is_wrong_stops_decisions,
-    transfers_both_ways_keep_the_sum,
     a_full_queue_says_so_at_once,
     a_batch_takes_no_more_than_its_bound,
     a_passed_deadline_writes_nothing,
     the_cache_of_states_is_bounded,
     a_batch_of_everything,
-    two_charges_race_for_the_last_coin,
     a_broken_hash_stops_the_writer,
 );
 
@@ -147,7 +146,7 @@ async fn a_clock_that_is_wrong_stops_decisions(database: Database) {
     let soon = right.now().plus_us(1_500_000);
     done(
         &right,
-        request("tg:1", id("lot"), short_lived("RUB", 100, soon)),
+        request("tg:1", id("lot"), lot_until("RUB", 100, soon)),
     )
     .await;
     let before = sound(right.store()).await;
@@ -180,56 +179,6 @@ async fn a_clock_that_is_wrong_stops_decisions(database: Database) {
 
 fn sweep() -> Command {
     Command::Sweep(ledger_core::command::Sweep {})
-}
-
-fn short_lived(asset: &str, amount: i64, end: ledger_core::Timestamp) -> Command {
-    Command::Credit(Credit {
-        asset: asset.to_owned(),
-        amount,
-        funding: Funding::Granted,
-        source: "SHORT".to_owned(),
-        priority: 0,
-        lot_expire_time: Some(end),
-        scope: Vec::new(),
-        cost_basis: None,
-    })
-}
-
-/// Point 9. Decided over one state only, money would appear or vanish.
-async fn transfers_both_ways_keep_the_sum(database: Database) {
-    let one = opened(database.store().await).await;
-    let two = engine(database.store().await);
-    done(&one, request("tg:a", id("a"), credit("RUB", 1_000))).await;
-    done(&one, request("tg:b", id("b"), credit("RUB", 1_000))).await;
-    let mut moves = Vec::new();
-    for number in 0..60 {
-        let (from, to) = if number % 2 == 0 {
-            ("tg:a", "tg:b")
-        } else {
-            ("tg:b", "tg:a")
-        };
-        let engine = if number % 3 == 0 {
-            one.clone()
-        } else {
-            two.clone()
-        };
-        let request_id = id(&format!("move {number}"));
-        let request = request(from, request_id, transfer(to, "RUB", 1 + number));
-        moves.push(tokio::spawn(
-            async move { ask(&engine, request).await.unwrap() },
-        ));
-    }
-    let (mut a, mut b) = (1_000, 1_000);
-    for (number, moved) in moves.into_iter().enumerate() {
-        if moved.await.unwrap().is_ok() {
-            let amount = 1 + number as i64;
-            let sent = if number % 2 == 0 { amount } else { -amount };
-            (a, b) = (a - sent, b + sent);
-        }
-    }
-    assert_eq!(balance(&one, "tg:a", "RUB").await, a);
-    assert_eq!(balance(&two, "tg:b", "RUB").await, b);
-    sound(one.store()).await;
 }
 
 /// Point 10. Without the bound, requests would pile up in memory.
@@ -440,28 +389,6 @@ async fn a_batch_of_everything(database: Database) {
 
 fn reason(answer: &Asked) -> &'static str {
     answer.as_ref().unwrap().as_ref().unwrap_err().reason()
-}
-
-/// Exactly one wins, whoever is asked.
-async fn two_charges_race_for_the_last_coin(database: Database) {
-    let one = opened(database.store().await).await;
-    let two = engine(database.store().await);
-    for number in 0..30 {
-        let account = format!("tg:{number}");
-        done(&one, request(&account, id("coin"), credit("RUB", 1))).await;
-        let race = |engine: &Engine, name: &str| {
-            let (engine, request) = (engine.clone(), request(&account, id(name), take("RUB", 1)));
-            async move { ask(&engine, request).await.unwrap() }
-        };
-        let (first, second) = tokio::join!(race(&one, "first"), race(&two, "second"));
-        assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
-        let loser = first.err().or(second.err()).unwrap();
-        assert!(
-            matches!(loser, Rejection::InsufficientFunds { available: 0, .. }),
-            "{loser:?}"
-        );
-    }
-    sound(one.store()).await;
 }
 
 /// An event that does not follow the one before it is not history: whoever

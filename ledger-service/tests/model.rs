@@ -14,8 +14,9 @@ mod support;
 use std::time::Instant;
 
 use parts::{
+    counts::{COMMANDS, Counts},
     generate::{Ask, Generator, What},
-    judge::{Answered, Counts, Failure},
+    judge::{Answered, Failure},
     ledger::Flaw,
     session::Session,
     shrink::shrink,
@@ -23,7 +24,7 @@ use parts::{
 use support::database::Database;
 
 /// How many commands are asked for, over both backends.
-const COMMANDS: u64 = 300_000;
+const COMMANDS_DEFAULT: u64 = 300_000;
 
 /// How often each command is asked for and each reason is given at least, with
 /// as many commands as one backend gets.
@@ -107,7 +108,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn commands() -> u64 {
-    number("MODEL_COMMANDS").unwrap_or(COMMANDS)
+    number("MODEL_COMMANDS").unwrap_or(COMMANDS_DEFAULT)
 }
 
 fn seed() -> u64 {
@@ -161,7 +162,7 @@ fn learn(generator: &mut Generator, ask: &Ask, answered: &Answered) {
 }
 
 fn assert_counts(counts: &Counts, commands: u64) {
-    let each_min = EACH_MIN * commands / (COMMANDS / 2);
+    let each_min = EACH_MIN * commands / (COMMANDS_DEFAULT / 2);
     let seldom = |counted: &std::collections::BTreeMap<&'static str, u64>, name: &&&str| {
         counted.get(**name).copied().unwrap_or(0) < each_min.min(EACH_MIN)
     };
@@ -173,7 +174,7 @@ fn assert_counts(counts: &Counts, commands: u64) {
         reasons.is_empty(),
         "given less than {each_min} times: {reasons:?}"
     );
-    let commands: Vec<_> = parts::judge::COMMANDS
+    let commands: Vec<_> = COMMANDS
         .iter()
         .filter(|name| seldom(&counts.commands, name))
         .collect();

@@ -19,6 +19,7 @@ use ledger_core::{
 use super::{
     Answer, CatalogInForce, Recorded,
     cache::{AccountCache, CachedAccount},
+    due::due_bound,
     job::Prepared,
     log::event_hash,
 };
@@ -40,6 +41,14 @@ pub(super) struct Findings {
     pub(super) claimed: HashMap<ExternalId, StoredExternalId>,
     /// Ids of providers that were looked up at the present head.
     pub(super) claims_looked_up: HashSet<ExternalId>,
+}
+
+impl Findings {
+    /// The head has moved: what was not there may be there now.
+    pub(super) fn forget_lookups(&mut self) {
+        self.looked_up.clear();
+        self.claims_looked_up.clear();
+    }
 }
 
 /// How one request was decided.
@@ -80,6 +89,7 @@ pub(super) struct Draft<'a> {
     external_ids: Vec<(ExternalId, u64)>,
     claimed: HashSet<ExternalId>,
     records: HashMap<(String, Target), Record>,
+    is_trial: bool,
 }
 
 #[derive(Clone)]
@@ -119,6 +129,7 @@ impl<'a> Draft<'a> {
             external_ids: Vec::new(),
             claimed: HashSet::new(),
             records,
+            is_trial: false,
         }
     }
 
@@ -129,7 +140,7 @@ impl<'a> Draft<'a> {
         findings: &Findings,
         dry: bool,
     ) -> Result<Verdict, EvolveError> {
-        if let Some(verdict) = self.known(prepared, findings, dry) {
+        if let Some(verdict) = self.known(prepared, findings) {
             return Ok(verdict);
         }
         let request = &prepared.request;
@@ -160,7 +171,7 @@ impl<'a> Draft<'a> {
     /// What is known of a request without deciding it: that it was applied, in
     /// the log or in this batch; that a provider's id of it is claimed; that it
     /// has to wait for something in this batch.
-    fn known(&self, prepared: &Prepared, findings: &Findings, dry: bool) -> Option<Verdict> {
+    fn known(&self, prepared: &Prepared, findings: &Findings) -> Option<Verdict> {
         let key = prepared.key.as_ref();
         if let Some(applied) = key.and_then(|key| findings.applied.get(key)) {
             return Some(Verdict::Applied(applied.clone()));
@@ -175,12 +186,22 @@ impl<'a> Draft<'a> {
         {
             return Some(Verdict::Refused(already_recorded(stored)));
         }
-        let waits = prepared
-            .external_ids
-            .iter()
-            .any(|id| self.claimed.contains(id))
-            || self.targets_this_batch(prepared);
-        (waits && !dry).then_some(Verdict::Deferred)
+        (!self.is_trial && self.has_to_wait(prepared)).then_some(Verdict::Deferred)
+    }
+
+    /// Whether the request is about something of this batch that can be looked
+    /// up only when the batch is stored.
+    pub(super) fn has_to_wait(&self, prepared: &Prepared) -> bool {
+        let mut external_ids = prepared.external_ids.iter();
+        external_ids.any(|id| self.claimed.contains(id)) || self.targets_this_batch(prepared)
+    }
+
+    /// A copy for trying out, in which nothing waits.
+    pub(super) fn trial(&self) -> Self {
+        Self {
+            is_trial: true,
+            ..self.clone()
+        }
     }
 
     /// A repeat inside the batch: the first one's result, or refused.
@@ -218,6 +239,16 @@ impl<'a> Draft<'a> {
         {
             return false;
         }
+        let is_open = |account: &Account| has_open_hold(account, target);
+        if self
+            .cache
+            .peek(&request.account)
+            .is_some_and(|cached| is_open(&cached.account))
+            && !is_open(self.account(&request.account))
+        {
+            // This batch ends it.
+            return true;
+        }
         match target {
             // One that nobody has written is not waited for.
             Target::Position(position) => {
@@ -229,16 +260,9 @@ impl<'a> Draft<'a> {
                     account,
                     request_id,
                 };
-                self.accepted.contains_key(&key) && !self.is_open_hold(&request.account, target)
+                self.accepted.contains_key(&key) && !is_open(self.account(&request.account))
             }
         }
-    }
-
-    fn is_open_hold(&self, account: &str, target: Target) -> bool {
-        self.account(account).holds.iter().any(|hold| match target {
-            Target::Position(position) => hold.position == position,
-            Target::Request(id) => hold.request_id == Some(id),
-        })
     }
 
     fn account(&self, id: &str) -> &Account {
@@ -518,21 +542,6 @@ pub(super) fn answer_from(account: &str, events: Vec<Arc<Recorded>>, replayed: b
     }
 }
 
-/// The `due_at` to store: not later than what is due next, and changed as
-/// seldom as that allows, because it is indexed. An old one that is earlier
-/// only makes the sweeper look once in vain.
-fn due_bound(
-    stored: Option<Timestamp>,
-    next: Option<Timestamp>,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    match (stored, next) {
-        (Some(stored), Some(next)) if stored <= next && stored > now => Some(stored),
-        (Some(stored), None) if stored > now => Some(stored),
-        (_, next) => next,
-    }
-}
-
 fn party_account(prepared: &Prepared, party: Party) -> &str {
     let request = &prepared.request;
     match party {
@@ -568,41 +577,19 @@ fn envelope(
     }
 }
 
+/// Whether a target names an open hold of the account.
+pub(super) fn has_open_hold(account: &Account, target: Target) -> bool {
+    account.holds.iter().any(|hold| match target {
+        Target::Position(position) => hold.position == position,
+        Target::Request(id) => hold.request_id == Some(id),
+    })
+}
+
 fn already_recorded(stored: &StoredExternalId) -> Rejection {
     Rejection::PaymentAlreadyRecorded {
         book: stored.book.clone(),
         event: stored.position,
         kind: stored.external_id.kind.clone(),
         id: stored.external_id.id.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_due_bound_is_never_late_and_seldom_moves() {
-        let t = |us| Some(Timestamp(us));
-        let now = Timestamp(100);
-        let table = [
-            (None, None, None),
-            (None, t(200), t(200)),
-            // An earlier bound stays, a later one does not.
-            (t(150), t(200), t(150)),
-            (t(250), t(200), t(200)),
-            // Nothing is due any more: the sweeper will find that out.
-            (t(150), None, t(150)),
-            // A bound that has passed is made anew.
-            (t(100), t(200), t(200)),
-            (t(50), None, None),
-        ];
-        for (stored, next, expected) in table {
-            assert_eq!(
-                due_bound(stored, next, now),
-                expected,
-                "{stored:?} {next:?}"
-            );
-        }
     }
 }

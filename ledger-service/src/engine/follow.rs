@@ -60,15 +60,8 @@ impl Writer {
             self.cache.put(id, CachedAccount::default());
         }
         if moved {
-            let known = self.head.position;
             self.follow_to(loaded.seen).await?;
-            // What was claimed since is not known; nor what was applied, if it
-            // was more than memory holds.
-            findings.claims_looked_up.clear();
-            let followed = self.head.position.abs_diff(known);
-            if followed >= self.limits.answered_requests_max as u64 {
-                findings.looked_up.clear();
-            }
+            findings.forget_lookups();
         }
         findings.looked_up.extend(wanted.requests.iter().cloned());
         for request in loaded.requests {

@@ -15,6 +15,7 @@ mod cache;
 mod catalog;
 mod clock;
 mod draft;
+mod due;
 mod error;
 mod follow;
 mod job;

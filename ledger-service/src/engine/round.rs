@@ -188,6 +188,7 @@ impl Writer {
         findings: &mut Findings,
         locked: bool,
     ) -> Result<Done, Failure> {
+        let known = self.head;
         if self.is_uncertain {
             self.recover().await?;
         }
@@ -199,13 +200,20 @@ impl Writer {
             self.time.observe(sent_at, seen.clock);
             if seen.head != self.head {
                 self.follow_to(seen).await?;
-                findings.claims_looked_up.clear();
             }
+        }
+        if self.head != known {
+            findings.forget_lookups();
         }
         self.recall(calls, units, findings);
         let (known, mut head_seen) = (self.head, locked);
         head_seen |= self.load_missing(calls, units, reads, findings).await?;
+        let loaded = self.head;
         let records = self.load_records(calls, units, findings).await?;
+        if self.head != loaded {
+            // A hold that was open may have ended: its record is missing.
+            return Err(Failure::Again);
+        }
         if self.head != known {
             // What was followed may be of this batch.
             self.recall(calls, units, findings);

@@ -63,16 +63,21 @@ fn decide_dry(
     if call.error.is_some() {
         return Ok(Vec::new());
     }
-    let mut trial = draft.clone();
+    if call
+        .items_of(unit)
+        .iter()
+        .any(|item| draft.has_to_wait(item))
+    {
+        return Ok(vec![Verdict::Deferred]);
+    }
+    let mut trial = draft.trial();
     let mut verdicts = Vec::with_capacity(call.pending.items.len());
     for item in call.items_of(unit) {
         let verdict = trial
             .decide(item, findings, false)
-            .and_then(|verdict| match verdict {
-                Verdict::Accepted { first, count, .. } => Ok(trial.as_dry(item, first, count)),
-                // What would wait for the next batch is decided on what is known.
-                Verdict::Deferred => trial.decide(item, findings, true),
-                other => Ok(other),
+            .map(|verdict| match verdict {
+                Verdict::Accepted { first, count, .. } => trial.as_dry(item, first, count),
+                other => other,
             });
         verdicts.push(verdict.map_err(|error| Failure::Broken(error.to_string()))?);
     }

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use ledger_core::{
-    Command, Money, Rejection, Request, RequestId,
+    Command, Money, Rejection, Request, RequestId, Timestamp,
     account::Funding,
     command::{
-        Adjust, ApplyCatalog, AssetAmount, Change, Charge, Credit, OpenAccount, PlaceHold,
-        RecordPayment, Target, Transfer,
+        Adjust, ApplyCatalog, AssetAmount, CaptureHold, Change, Charge, Credit, OpenAccount,
+        PlaceHold, RecordPayment, Target, Transfer,
     },
     event::{Annotations, HOUSE, ProviderId},
 };
@@ -16,7 +16,10 @@ use ledger_service::{
     store::SharedStore,
 };
 
-use super::faulty::{Faults, Gate, Kind};
+use super::{
+    faulty::{Faults, Kind},
+    gate::Gate,
+};
 
 /// The book of the tests.
 pub(crate) const BOOK: &str = "test";
@@ -197,6 +200,37 @@ pub(crate) fn credit(asset: &str, amount: i64) -> Command {
             currency: "RUB".to_owned(),
             amount,
         }),
+    })
+}
+
+/// A given lot that ends.
+pub(crate) fn lot_until(asset: &str, amount: i64, end: Timestamp) -> Command {
+    Command::Credit(Credit {
+        asset: asset.to_owned(),
+        amount,
+        funding: Funding::Granted,
+        source: "SHORT".to_owned(),
+        priority: 0,
+        lot_expire_time: Some(end),
+        scope: Vec::new(),
+        cost_basis: None,
+    })
+}
+
+/// Asks until the log's own time has passed a moment.
+pub(crate) async fn pass(engine: &Engine, moment: Timestamp) {
+    while read(engine, "tg:nobody").await.now <= moment {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A final capture of all that the hold of this request reserves.
+pub(crate) fn capture(placed_by: &str) -> Command {
+    let hold = Target::Request(id(placed_by));
+    Command::CaptureHold(CaptureHold {
+        hold,
+        amount: None,
+        keep_open: false,
     })
 }
 

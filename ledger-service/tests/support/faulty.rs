@@ -21,7 +21,6 @@ use ledger_service::store::{
     RequestKey, Seen, SharedStore, Store, StoreError, StoredAccount, StoredEvent, StoredExternalId,
     StoredRequest, Wanted,
 };
-use tokio::sync::oneshot;
 
 /// Something to do in the middle of a call.
 pub(crate) type Action = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -90,36 +89,6 @@ impl Fault {
             after: Some(Box::pin(action)),
             ..Self::from(Outcome::Real)
         }
-    }
-}
-
-/// Where a call waits until the test lets it go on.
-pub(crate) struct Gate {
-    arrived: oneshot::Receiver<()>,
-    open: oneshot::Sender<()>,
-}
-
-impl Gate {
-    /// A gate before a call.
-    pub(crate) fn before() -> (Fault, Self) {
-        let (arrive, arrived) = oneshot::channel();
-        let (open, opened) = oneshot::channel();
-        let wait = async move {
-            arrive.send(()).unwrap();
-            // A test that has failed meanwhile does not open its gates.
-            opened.await.unwrap_or_default();
-        };
-        (Fault::before(wait), Self { arrived, open })
-    }
-
-    /// Waits until the call is there.
-    pub(crate) async fn arrived(&mut self) {
-        (&mut self.arrived).await.unwrap();
-    }
-
-    /// Lets it go on.
-    pub(crate) fn open(self) {
-        self.open.send(()).unwrap();
     }
 }
 

@@ -8,6 +8,7 @@
 pub(crate) mod ask;
 pub(crate) mod database;
 pub(crate) mod faulty;
+pub(crate) mod gate;
 pub(crate) mod log;
 
 #[allow(unused_macros, reason = "each test program uses a part of it")]

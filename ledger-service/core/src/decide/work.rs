@@ -157,13 +157,22 @@ impl<'a> Work<'a> {
         });
     }
 
-    /// The position that the next event of the decision will get.
+    /// The position that the next event of the account will get that the request
+    /// names: its events come first.
     pub(super) fn next_position(&self) -> u64 {
-        let made = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
+        let own = self
+            .events
+            .iter()
+            .filter(|decided| decided.party == Party::Own);
+        let made = u64::try_from(own.count()).unwrap_or(u64::MAX);
         self.context.next_position.saturating_add(made)
     }
 
-    pub(super) fn finish(self) -> Vec<Decided> {
+    /// The events, those of the account that the request names first: the first
+    /// of all carries the request, and it is that account's.
+    pub(super) fn finish(mut self) -> Vec<Decided> {
+        self.events
+            .sort_by_key(|decided| decided.party == Party::Other);
         self.events
     }
 

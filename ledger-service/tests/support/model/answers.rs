@@ -15,8 +15,8 @@ use ledger_service::{
 };
 
 use super::{
-    attempt::quote,
     ledger::{Ledger, Verdict},
+    spending::quote,
     wallet::Wallet,
 };
 use crate::support::ask::BOOK;

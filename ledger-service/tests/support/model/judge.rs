@@ -1,10 +1,7 @@
 //! The judge: replays the log on the naive ledger, and explains every answer by
 //! it.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    fmt,
-};
+use std::collections::{HashMap, HashSet};
 
 use ledger_core::{Command, Event, Rejection, Request, RequestId, Timestamp, command::encode};
 use ledger_service::{
@@ -17,6 +14,7 @@ use ledger_service::{
 
 use super::{
     answers::{Claim, Pending, Point},
+    counts::{Counts, name_of},
     generate::{Ask, Manner, What, is_poison},
     ledger::{Ledger, Verdict},
 };
@@ -34,28 +32,6 @@ pub(crate) struct Failure {
     pub(crate) accounts: Vec<String>,
     /// What was asked, if the log does not show it.
     pub(crate) asked: Option<What>,
-}
-
-/// How often what was seen.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) commands: BTreeMap<&'static str, u64>,
-    pub(crate) reasons: BTreeMap<&'static str, u64>,
-    pub(crate) answers: BTreeMap<&'static str, u64>,
-}
-
-impl Counts {
-    pub(crate) fn total(&self) -> u64 {
-        self.commands.values().sum()
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "commands {:?}", self.commands)?;
-        writeln!(f, "reasons {:?}", self.reasons)?;
-        write!(f, "answers {:?}", self.answers)
-    }
 }
 
 type Key = (String, RequestId);
@@ -500,8 +476,8 @@ fn failure(what: String) -> Box<Failure> {
     })
 }
 
-fn of(request: &Request, what: String) -> Box<Failure> {
-    let what = format!("{what}\nof {request:?}");
+fn of(request: &Request, mut what: String) -> Box<Failure> {
+    what.push_str(&format!("\nof {request:?}"));
     let asked = Some(What::Call(vec![request.clone()], Manner::Plain));
     Box::new(Failure {
         what,
@@ -509,45 +485,3 @@ fn of(request: &Request, what: String) -> Box<Failure> {
         asked,
     })
 }
-
-/// The name of a command.
-pub(crate) const fn name_of(command: &Command) -> &'static str {
-    match command {
-        Command::OpenAccount(_) => "OpenAccount",
-        Command::CloseAccount(_) => "CloseAccount",
-        Command::BlockAccount(_) => "BlockAccount",
-        Command::UnblockAccount(_) => "UnblockAccount",
-        Command::Credit(_) => "Credit",
-        Command::Charge(_) => "Charge",
-        Command::PlaceHold(_) => "PlaceHold",
-        Command::ExtendHold(_) => "ExtendHold",
-        Command::CaptureHold(_) => "CaptureHold",
-        Command::ReleaseHold(_) => "ReleaseHold",
-        Command::Refund(_) => "Refund",
-        Command::Transfer(_) => "Transfer",
-        Command::Adjust(_) => "Adjust",
-        Command::RecordPayment(_) => "RecordPayment",
-        Command::ApplyCatalog(_) => "ApplyCatalog",
-        Command::Sweep(_) => "Sweep",
-    }
-}
-
-/// All of them.
-pub(crate) const COMMANDS: [&str; 16] = [
-    "OpenAccount",
-    "CloseAccount",
-    "BlockAccount",
-    "UnblockAccount",
-    "Credit",
-    "Charge",
-    "PlaceHold",
-    "ExtendHold",
-    "CaptureHold",
-    "ReleaseHold",
-    "Refund",
-    "Transfer",
-    "Adjust",
-    "RecordPayment",
-    "ApplyCatalog",
-    "Sweep",
-];

@@ -6,10 +6,14 @@
 
 pub(crate) mod answers;
 pub(crate) mod attempt;
+pub(crate) mod checks;
+pub(crate) mod counts;
 pub(crate) mod generate;
 pub(crate) mod intents;
 pub(crate) mod judge;
 pub(crate) mod ledger;
+pub(crate) mod moving;
 pub(crate) mod session;
 pub(crate) mod shrink;
+pub(crate) mod spending;
 pub(crate) mod wallet;

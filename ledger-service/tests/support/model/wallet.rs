@@ -279,7 +279,8 @@ impl Wallet {
         self.lots_created = self.lots_created.max(part.id);
         match self.lots.iter_mut().find(|lot| lot.id == part.id) {
             Some(lot) => {
-                (lot.amount, lot.basis) = (lot.amount + part.amount, lot.basis + part.basis)
+                lot.amount += part.amount;
+                lot.basis += part.basis;
             }
             None => self.lots.push(part.clone()),
         }
