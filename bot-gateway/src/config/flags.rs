@@ -57,7 +57,7 @@ pub struct Flags {
     #[arg(long, value_name = "TOKEN", env = "BOT_TOKEN", hide_env_values = true)]
     pub bot_token: Option<String>,
 
-    /// The Bot API. [default: https://api.telegram.org]
+    /// The Bot API. [default: `https://api.telegram.org`]
     #[arg(
         long,
         value_name = "URL",
@@ -76,7 +76,7 @@ pub struct Flags {
     )]
     pub telegram_webhook_secret: Option<String>,
 
-    /// The YooKassa API. [default: https://api.yookassa.ru/v3]
+    /// The YooKassa API. [default: `https://api.yookassa.ru/v3`]
     #[arg(
         long,
         value_name = "URL",

@@ -1,7 +1,7 @@
 //! The pure ledger: what events are, what an account is, and how a command is
 //! decided.
 //!
-//! Shape: [`decide`] takes an account, a request and a [`Context`], and gives
+//! Shape: [`decide()`] takes an account, a request and a [`Context`], and gives
 //! the events that the request makes, or a [`Rejection`]; [`Account::evolve`]
 //! applies an event to an account. Time, positions and the catalog are
 //! arguments: this crate has no clock, no randomness and no I/O, so a decision
