@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// A charge is some hundred small allocations, many of them freed by another
+/// thread than made them: see docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     ledger_service::cli::main()
 }

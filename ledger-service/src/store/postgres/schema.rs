@@ -58,6 +58,9 @@ pub(super) async fn check_server(
 
 /// Looks at the database without writing to it; refuses what is not ours.
 pub(super) async fn look(connection: &mut PgConnection) -> Result<Contents, SchemaError> {
+    // Before the question whether they are ours: another instance that starts
+    // now may make our tables between the two.
+    let tables = tables(connection).await?;
     let (ours, has_meta): (bool, bool) = sqlx::query_as(
         "SELECT to_regclass('ledger.migrations') IS NOT NULL,
                 to_regclass('ledger.meta') IS NOT NULL",
@@ -68,7 +71,6 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Contents, Sche
     if ours {
         return versions(connection, has_meta).await;
     }
-    let tables = foreign_tables(connection).await?;
     if tables.is_empty() {
         return Ok(Contents::Nothing);
     }
@@ -78,8 +80,9 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Contents, Sche
     })
 }
 
-/// Some tables that are neither the server's nor an extension's.
-async fn foreign_tables(connection: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
+/// Some tables that are neither the server's nor an extension's; not only those
+/// of others, if there are ours.
+async fn tables(connection: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
     sqlx::query_scalar(
         "SELECT CASE n.nspname WHEN 'public' THEN c.relname::text
                                ELSE n.nspname || '.' || c.relname END AS name
