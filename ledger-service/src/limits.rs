@@ -8,7 +8,7 @@ pub const QUEUE_JOBS_MAX: usize = 8_192;
 
 /// How many commands the writer takes into one batch before it stops taking
 /// more jobs. A BatchCharge of 1000 counts as 1000.
-pub const BATCH_COMMANDS_MAX: usize = 1_024;
+pub const BATCH_COMMANDS_MAX: usize = 4_096;
 
 /// How many items a batch call may have.
 pub const BATCH_CALL_ITEMS_MAX: usize = 1_000;

@@ -9,7 +9,7 @@ mod scan;
 mod serve;
 mod verify;
 
-use std::process::ExitCode;
+use std::{num::NonZeroUsize, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -56,25 +56,40 @@ enum CliCommand {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("ledger-service: the runtime cannot be started: {error}");
-            return ExitCode::FAILURE;
-        }
+    let (runtime, writers) = match (
+        runtime("ledger", cores()),
+        runtime("ledger-writer", writers()),
+    ) {
+        (Ok(runtime), Ok(writers)) => (runtime, writers),
+        (Err(error), _) | (_, Err(error)) => return fail(&error, 1),
     };
     runtime.block_on(async {
         match cli.command {
-            CliCommand::Serve(args) => serve::run(args).await,
+            CliCommand::Serve(args) => serve::run(args, writers.handle().clone()).await,
             CliCommand::Verify(args) => verify::run(args).await,
             CliCommand::Rebuild(args) => rebuild::run(args).await,
             CliCommand::Catalog(args) => catalog::run(&args),
             CliCommand::Call(args) => call::run(args).await,
         }
     })
+}
+
+/// Starts a runtime; its threads begin when there is work.
+fn runtime(name: &str, threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name(name)
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// How many threads writers share: each waits for the disk half of its time.
+fn writers() -> usize {
+    (cores() / 2).max(1)
 }
 
 /// Prints an error with its causes, and gives the code to exit with.

@@ -3,7 +3,7 @@
 use std::{io::IsTerminal as _, process::ExitCode};
 
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     background::{Readiness, sweep, watch_database},
-    engine::{Clock, Engine},
+    engine::{Clock, Engine, EngineLimits},
     grpc,
     limits::DRAIN_TIME_MAX,
     projections::Index,
@@ -44,18 +44,19 @@ enum ServeError {
     Signals(#[source] std::io::Error),
 }
 
-pub(super) async fn run(args: ServeArgs) -> ExitCode {
+/// Serves until a signal; `writers` is where the books' writers run.
+pub(super) async fn run(args: ServeArgs, writers: Handle) -> ExitCode {
     let settings = match Settings::load(args, environment()) {
         Ok(settings) => settings,
         Err(errors) => return fail(&errors, EXIT_USAGE),
     };
-    match serve(settings).await {
+    match serve(settings, writers).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), ServeError> {
+async fn serve(settings: Settings, writers: Handle) -> Result<(), ServeError> {
     start_logging(&settings)?;
     for name in &settings.leftovers {
         tracing::info!(name, "this variable is set and not needed");
@@ -65,7 +66,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let store = connect(&settings.database, Mode::Serve).await?;
     tracing::info!(database = %settings.database, "the database is open");
 
-    let engine = Engine::new(store, Clock::system());
+    let engine = Engine::with_writers(store, Clock::system(), EngineLimits::default(), writers);
     for path in settings.catalogs {
         catalog::apply_file(&engine, path, &settings.environment).await?;
     }

@@ -11,6 +11,7 @@ use std::{
 
 use ledger_core::Timestamp;
 use tokio::{
+    runtime::Handle,
     sync::{Mutex, mpsc, oneshot, watch},
     task::JoinHandle,
 };
@@ -60,6 +61,8 @@ pub struct Engine {
 
 struct Inner {
     store: SharedStore,
+    /// Where writers run.
+    writers: Handle,
     clock: Clock,
     limits: EngineLimits,
     books: RwLock<HashMap<String, Book>>,
@@ -87,8 +90,22 @@ impl Engine {
     /// An engine with bounds of its own.
     #[must_use]
     pub fn with_limits(store: SharedStore, clock: Clock, limits: EngineLimits) -> Self {
+        Self::with_writers(store, clock, limits, Handle::current())
+    }
+
+    /// An engine whose writers run on a runtime of their own: a writer is what
+    /// every request of its book waits for, and must not stand in one queue with
+    /// thousands of answers that are being sent.
+    #[must_use]
+    pub fn with_writers(
+        store: SharedStore,
+        clock: Clock,
+        limits: EngineLimits,
+        writers: Handle,
+    ) -> Self {
         let inner = Inner {
             store,
+            writers,
             clock,
             limits,
             books: RwLock::new(HashMap::new()),
@@ -290,16 +307,18 @@ impl Engine {
         });
         let (head_sender, head) = watch::channel(0);
         let (queue, jobs) = mpsc::channel(self.inner.limits.queue_jobs_max);
-        let writer = Writer::open(
+        let opening = Writer::open(
             name.into(),
             Arc::clone(&self.inner.store),
             self.inner.clock,
             self.inner.limits,
             Arc::clone(&shared),
             head_sender,
-        )
-        .await?;
-        let task = tokio::spawn(writer.run(jobs));
+        );
+        // Opened where it will run: its connection is driven there, too.
+        let writer = self.inner.writers.spawn(opening).await;
+        let writer = writer.map_err(|_ended| EngineError::ShuttingDown)??;
+        let task = self.inner.writers.spawn(writer.run(jobs));
         Ok(Book {
             queue,
             head,

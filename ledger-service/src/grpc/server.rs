@@ -2,6 +2,7 @@
 
 use std::{future::IntoFuture as _, time::Duration};
 
+use futures::TryStreamExt as _;
 use ledger_proto::{
     FILE_DESCRIPTOR_SET,
     v1::{
@@ -24,6 +25,7 @@ use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadS
 
 use super::{
     account_service::AccountApi,
+    coalesce::Coalesced,
     edge::Edge,
     event_service::EventApi,
     health,
@@ -75,7 +77,8 @@ pub async fn serve(
     let routes = routes(&edge, &reporter, &stopping);
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))
-        .with_keepalive(Some(KEEPALIVE_INTERVAL));
+        .with_keepalive(Some(KEEPALIVE_INTERVAL))
+        .map_ok(Coalesced::new);
     let signal = {
         let (shutdown, stopping) = (shutdown.clone(), stopping.clone());
         async move {

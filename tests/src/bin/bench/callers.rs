@@ -41,7 +41,7 @@ impl Caller for Charge {
         if self.has_random_ids {
             request.request_id = self.at.ids.random().to_string();
         }
-        first(self.at.client.charge(request).await?)
+        first(self.at.client.charge(request).await?.result)
     }
 }
 
@@ -64,7 +64,7 @@ impl Mixed {
     }
 
     async fn repeat(&mut self, request: ChargeRequest) -> Result<u64, String> {
-        let result = self.at.client.charge(request).await?;
+        let result = self.at.client.charge(request).await?.result;
         if result.is_some_and(|result| result.replayed) {
             return Ok(1);
         }
@@ -95,7 +95,7 @@ impl Caller for Mixed {
             1 => return self.be_refused(request).await,
             _ => {}
         }
-        let counted = first(self.at.client.charge(request.clone()).await?)?;
+        let counted = first(self.at.client.charge(request.clone()).await?.result)?;
         if self.answered.len() == REMEMBERED {
             self.answered.pop_front();
         }
@@ -118,14 +118,14 @@ impl Caller for HoldCapture {
             operation: OPERATION.to_owned(),
             ..Default::default()
         };
-        first(self.0.client.place_hold(place).await?)?;
+        first(self.0.client.place_hold(place).await?.result)?;
         let capture = CaptureHoldRequest {
             account,
             request_id: self.0.ids.ordered().to_string(),
             target: Some(Target::HoldRequestId(hold_request_id)),
             ..Default::default()
         };
-        first(self.0.client.capture_hold(capture).await?)
+        first(self.0.client.capture_hold(capture).await?.result)
     }
 }
 
@@ -147,7 +147,7 @@ pub(crate) async fn charge_batch(at: &mut Aim, items: u64) -> Result<u64, String
         requests: (0..items).map(|_| at.charge()).collect(),
         ..Default::default()
     };
-    let items = at.client.batch_charge(request).await?;
+    let items = at.client.batch_charge(request).await?.items;
     for item in &items {
         match &item.outcome {
             Some(Outcome::Response(_)) => {}

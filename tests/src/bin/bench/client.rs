@@ -1,147 +1,74 @@
-//! The generated clients over one connection, with errors as reasons that can be
+//! The API's methods over one connection, with errors as reasons that can be
 //! counted.
 
+use crate::wire::Wire;
 use ledger_proto::v1::{
-    BatchChargeItem, BatchChargeRequest, BatchCreditItem, BatchCreditRequest, CaptureHoldRequest,
-    ChargeRequest, GetAccountRequest, GetBalanceRequest, GetBalanceResponse, ListHoldsRequest,
-    ListLotsRequest, MutationResult, PlaceHoldRequest,
-    account_service_client::AccountServiceClient, ledger_service_client::LedgerServiceClient,
+    BatchChargeRequest, BatchChargeResponse, BatchCreditRequest, BatchCreditResponse,
+    CaptureHoldRequest, CaptureHoldResponse, ChargeRequest, ChargeResponse, GetAccountRequest,
+    GetAccountResponse, GetBalanceRequest, GetBalanceResponse, ListHoldsRequest, ListHoldsResponse,
+    ListLotsRequest, ListLotsResponse, PlaceHoldRequest, PlaceHoldResponse,
 };
-use std::{net::SocketAddr, time::Duration};
-use tonic::transport::{Channel, Endpoint};
+use std::{net::SocketAddr, sync::Arc};
 use tonic_types::StatusExt as _;
-
-/// A call that takes longer has failed.
-const CALL_DEADLINE: Duration = Duration::from_secs(30);
-/// A BatchCharge of 1000 answers more than tonic's default of 4 MiB.
-const RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A client over one HTTP/2 connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
-    ledger: LedgerServiceClient<Channel>,
-    accounts: AccountServiceClient<Channel>,
+pub(crate) struct Client(Arc<Wire>);
+
+/// Methods by their names on the wire.
+macro_rules! methods {
+    ($($name:ident = $path:literal: $question:ty => $answer:ty;)*) => {
+        $(pub(crate) async fn $name(&self, request: $question) -> Result<$answer, String> {
+            self.0.call($path, &request).await.map_err(status_reason)
+        })*
+    };
 }
 
 impl Client {
     /// Makes one; it connects at its first call.
     pub(crate) fn new(address: SocketAddr) -> Self {
-        let channel = Endpoint::from_shared(format!("http://{address}"))
-            .expect("an address makes a URL")
-            .timeout(CALL_DEADLINE)
-            .tcp_nodelay(true)
-            .connect_lazy();
-        Self {
-            ledger: LedgerServiceClient::new(channel.clone())
-                .max_decoding_message_size(RESPONSE_BYTES_MAX),
-            accounts: AccountServiceClient::new(channel),
-        }
+        Self(Arc::new(Wire::new(address)))
     }
 
-    pub(crate) async fn charge(
-        &mut self,
-        request: ChargeRequest,
-    ) -> Result<Option<MutationResult>, String> {
-        let answer = self.ledger.charge(request).await.map_err(status_reason)?;
-        Ok(answer.into_inner().result)
-    }
-
-    pub(crate) async fn place_hold(
-        &mut self,
-        request: PlaceHoldRequest,
-    ) -> Result<Option<MutationResult>, String> {
-        let answer = self
-            .ledger
-            .place_hold(request)
-            .await
-            .map_err(status_reason)?;
-        Ok(answer.into_inner().result)
-    }
-
-    pub(crate) async fn capture_hold(
-        &mut self,
-        request: CaptureHoldRequest,
-    ) -> Result<Option<MutationResult>, String> {
-        let answer = self
-            .ledger
-            .capture_hold(request)
-            .await
-            .map_err(status_reason)?;
-        Ok(answer.into_inner().result)
-    }
-
-    pub(crate) async fn batch_charge(
-        &mut self,
-        request: BatchChargeRequest,
-    ) -> Result<Vec<BatchChargeItem>, String> {
-        let answer = self
-            .ledger
-            .batch_charge(request)
-            .await
-            .map_err(status_reason)?;
-        Ok(answer.into_inner().items)
-    }
-
-    pub(crate) async fn batch_credit(
-        &mut self,
-        request: BatchCreditRequest,
-    ) -> Result<Vec<BatchCreditItem>, String> {
-        let answer = self
-            .ledger
-            .batch_credit(request)
-            .await
-            .map_err(status_reason)?;
-        Ok(answer.into_inner().items)
-    }
-
-    pub(crate) async fn get_balance(
-        &mut self,
-        request: GetBalanceRequest,
-    ) -> Result<GetBalanceResponse, String> {
-        let answer = self
-            .accounts
-            .get_balance(request)
-            .await
-            .map_err(status_reason)?;
-        Ok(answer.into_inner())
+    methods! {
+        charge = "/ledger.v1.LedgerService/Charge": ChargeRequest => ChargeResponse;
+        place_hold = "/ledger.v1.LedgerService/PlaceHold": PlaceHoldRequest => PlaceHoldResponse;
+        capture_hold =
+            "/ledger.v1.LedgerService/CaptureHold": CaptureHoldRequest => CaptureHoldResponse;
+        batch_charge =
+            "/ledger.v1.LedgerService/BatchCharge": BatchChargeRequest => BatchChargeResponse;
+        batch_credit =
+            "/ledger.v1.LedgerService/BatchCredit": BatchCreditRequest => BatchCreditResponse;
+        get_balance =
+            "/ledger.v1.AccountService/GetBalance": GetBalanceRequest => GetBalanceResponse;
+        get_account =
+            "/ledger.v1.AccountService/GetAccount": GetAccountRequest => GetAccountResponse;
+        list_lots = "/ledger.v1.AccountService/ListLots": ListLotsRequest => ListLotsResponse;
+        list_holds = "/ledger.v1.AccountService/ListHolds": ListHoldsRequest => ListHoldsResponse;
     }
 
     /// How many events, lots and holds an account has (of the last two, up to
     /// 1000).
-    pub(crate) async fn size_of(&mut self, account: &str) -> Result<(i64, usize, usize), String> {
+    pub(crate) async fn size_of(&self, account: &str) -> Result<(i64, usize, usize), String> {
         let account = account.to_owned();
         let request = GetAccountRequest {
             account: account.clone(),
             ..Default::default()
         };
-        let answer = self
-            .accounts
-            .get_account(request)
-            .await
-            .map_err(status_reason)?;
-        let version = answer.into_inner().account.unwrap_or_default().version;
+        let found = self.get_account(request).await?.account;
         let request = ListLotsRequest {
             account: account.clone(),
             page_size: 1000,
             ..Default::default()
         };
-        let answer = self
-            .accounts
-            .list_lots(request)
-            .await
-            .map_err(status_reason)?;
-        let lots = answer.into_inner().lots.len();
+        let lots = self.list_lots(request).await?.lots.len();
         let request = ListHoldsRequest {
             account,
             page_size: 1000,
             ..Default::default()
         };
-        let answer = self
-            .accounts
-            .list_holds(request)
-            .await
-            .map_err(status_reason)?;
-        Ok((version, lots, answer.into_inner().holds.len()))
+        let holds = self.list_holds(request).await?.holds.len();
+        Ok((found.unwrap_or_default().version, lots, holds))
     }
 }
 

@@ -13,6 +13,8 @@ use std::{
 
 /// Who failed waits this long, so that a dead service isn't called in a tight loop.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
+/// How long calls may take that are in flight when the window closes.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Times above a minute are recorded as a minute: in microseconds.
 const LATENCY_US_MAX: u64 = 60_000_000;
 
@@ -95,8 +97,15 @@ pub(crate) async fn run<C: Caller>(window: Window, callers: Vec<C>) -> Sample {
         .into_iter()
         .map(|caller| tokio::spawn(drive(caller, recorder.clone())))
         .collect();
-    for task in tasks {
-        task.await.expect("a caller doesn't panic");
+    let end = recorder.closes + ANSWER_TIME_MAX;
+    for mut task in tasks {
+        match tokio::time::timeout_at(end.into(), &mut task).await {
+            Ok(done) => done.expect("a caller doesn't panic"),
+            Err(_passed) => {
+                task.abort();
+                recorder.record(recorder.closes, Err("NO_ANSWER".to_owned()));
+            }
+        }
     }
     let records = recorder
         .records

@@ -3,7 +3,7 @@
 //! - [`options`] is the command line, [`measure`] the measures and their targets;
 //! - [`run`] and [`own_beds`] go through the measures of one backend, in [`bed`]s:
 //!   databases with service processes on them;
-//! - [`load`] drives [`callers`], over [`client`]; [`wallets`] makes what they
+//! - [`load`] drives [`callers`], over [`client`] and [`wire`]; [`wallets`] makes what they
 //!   charge;
 //! - [`baseline`] is what ratios are to; [`machine`] and [`report`] say what came
 //!   of it.
@@ -28,6 +28,7 @@ mod own_beds;
 mod report;
 mod run;
 mod wallets;
+mod wire;
 
 use clap::Parser as _;
 use options::{Options, Plan};

@@ -122,7 +122,7 @@ async fn in_calls<T>(
     things: &[T],
     credits: impl Fn(&[T]) -> Vec<CreditRequest>,
 ) -> Result<(), String> {
-    let mut client = at.client.clone();
+    let client = &at.client;
     for chunk in things.chunks(1000) {
         let requests = credits(chunk);
         let request = BatchCreditRequest {
@@ -130,7 +130,7 @@ async fn in_calls<T>(
             requests,
             ..Default::default()
         };
-        for item in client.batch_credit(request).await? {
+        for item in client.batch_credit(request).await?.items {
             if let Some(batch_credit_item::Outcome::Error(status)) = item.outcome {
                 return Err(format!("a credit is refused: {}", reason(&status)));
             }
@@ -140,7 +140,7 @@ async fn in_calls<T>(
 }
 
 async fn spend_free_operations(at: &Aim) -> Result<(), String> {
-    let mut client = at.client.clone();
+    let client = &at.client;
     for chunk in at.accounts.names().chunks(1000 / FREE_OPERATIONS) {
         let charges = chunk
             .iter()
@@ -157,7 +157,7 @@ async fn spend_free_operations(at: &Aim) -> Result<(), String> {
             requests,
             ..Default::default()
         };
-        for item in client.batch_charge(request).await? {
+        for item in client.batch_charge(request).await?.items {
             match item.outcome {
                 Some(batch_charge_item::Outcome::Response(answer))
                     if answer
