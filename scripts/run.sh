@@ -3,23 +3,29 @@
 # ./run, and prints a charge to paste. Ctrl-C stops both.
 #
 # Any variable of either program can be set; these have defaults here:
-#   LEDGER_DATABASE_URL   sqlite:///./run/ledger.db (or DATABASE_URL, if set)
+#   LEDGER_DATABASE_URL   a file in RUN_DATA (or DATABASE_URL, if set)
 #   LEDGER_CATALOG        ledger-service/catalogs/media-lab.toml
 #   LEDGER_GRPC_ADDR      127.0.0.1:50051
 #   LEDGER_HTTP_ADDR      127.0.0.1:8080
-#   GATEWAY_DATABASE_URL  sqlite:///./run/gateway.db
+#   GATEWAY_DATABASE_URL  a file in RUN_DATA
 #   GATEWAY_HTTP_ADDR     127.0.0.1:8081
 #   LEDGER_BOOK           media-lab
+# And of this script's own:
+#   RUN_DATA              ./run; where the data are
+#   RUN_BINARIES          a directory with both programs; then nothing is built
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT"
 
-export LEDGER_DATABASE_URL=${LEDGER_DATABASE_URL:-${DATABASE_URL:-sqlite:///./run/ledger.db}}
+RUN_DATA=${RUN_DATA:-./run}
+RUN_BINARIES=${RUN_BINARIES:-}
+# Behind three slashes an absolute path makes the fourth itself.
+export LEDGER_DATABASE_URL=${LEDGER_DATABASE_URL:-${DATABASE_URL:-sqlite:///$RUN_DATA/ledger.db}}
 export LEDGER_CATALOG=${LEDGER_CATALOG:-ledger-service/catalogs/media-lab.toml}
 export LEDGER_GRPC_ADDR=${LEDGER_GRPC_ADDR:-127.0.0.1:50051}
 export LEDGER_HTTP_ADDR=${LEDGER_HTTP_ADDR:-127.0.0.1:8080}
-export GATEWAY_DATABASE_URL=${GATEWAY_DATABASE_URL:-sqlite:///./run/gateway.db}
+export GATEWAY_DATABASE_URL=${GATEWAY_DATABASE_URL:-sqlite:///$RUN_DATA/gateway.db}
 export GATEWAY_HTTP_ADDR=${GATEWAY_HTTP_ADDR:-127.0.0.1:8081}
 export LEDGER_BOOK=${LEDGER_BOOK:-media-lab}
 
@@ -129,32 +135,40 @@ check_free "$LEDGER_GRPC_ADDR" LEDGER_GRPC_ADDR
 check_free "$LEDGER_HTTP_ADDR" LEDGER_HTTP_ADDR
 check_free "$GATEWAY_HTTP_ADDR" GATEWAY_HTTP_ADDR
 
-log "building (the first time takes some minutes)"
-cargo build --package ledger-service --package bot-gateway --bins
+if [ -n "$RUN_BINARIES" ]; then
+    for name in ledger-service bot-gateway; do
+        [ -x "$RUN_BINARIES/$name" ] || die "there is no program $name in RUN_BINARIES=$RUN_BINARIES"
+    done
+else
+    log "building (the first time takes some minutes)"
+    cargo build --package ledger-service --package bot-gateway --bins
+    RUN_BINARIES=$TARGET/debug
+fi
 
-mkdir -p run
+mkdir -p "$RUN_DATA"
 pipes=$(mktemp -d "${TMPDIR:-/tmp}/ledger-run.XXXXXX")
 trap finish INT TERM HUP
 trap stop_all EXIT
 
-launch ledger ledger-service "$TARGET/debug/ledger-service" serve
+launch ledger ledger-service "$RUN_BINARIES/ledger-service" serve
 [ -n "$ready" ] || fail "ledger-service did not become ready; its log is above"
 grpc=$(address_in grpc "$ready")
 http=$(address_in http "$ready")
 
 export LEDGER_URL=${LEDGER_URL:-http://$grpc}
-launch gateway bot-gateway "$TARGET/debug/bot-gateway"
+launch gateway bot-gateway "$RUN_BINARIES/bot-gateway"
 [ -n "$ready" ] || fail "bot-gateway did not become ready; its log is above"
 gateway_http=$(address_in http "$ready")
 
-call=${TARGET#"$ROOT"/}/debug/ledger-service
+# As short as it can be, and as a shell reads it.
+call=$(printf '%q' "${RUN_BINARIES#"$ROOT"/}/ledger-service")
 # A fresh account each time, which has its free operations.
 body="{\"account\":\"books/$LEDGER_BOOK/accounts/tg:$(date +%s)\",\"requestId\":\"$(fresh_uuid)\",\"operation\":\"generate\"}"
 cat <<TEXT
 
   ledger    gRPC $grpc   HTTP http://$http
   gateway   http://$gateway_http
-  data      ./run (remove it to begin anew)
+  data      $RUN_DATA (remove it to begin anew)
 
 Charge an operation (in another terminal, from this directory); repeat it, and
 the answer is the same, marked "replayed":

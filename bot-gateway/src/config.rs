@@ -4,17 +4,48 @@
 //! together. Messages name a variable and its rule, never a secret's value.
 
 mod flags;
+mod problems;
 
-use std::{ffi::OsString, net::SocketAddr};
+use std::{ffi::OsString, net::SocketAddr, time::Duration};
 
 use clap::Parser as _;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-pub use flags::Flags;
+pub use flags::{Command, Flags, InboxVerb};
 
-use crate::{inbox::DatabaseUrl, money};
+use crate::inbox::DatabaseUrl;
+use problems::{Problems, given};
+
+/// Variables of the bots that move here which the gateway doesn't use, and why.
+const LEFTOVERS: [(&str, &str); 7] = [
+    (
+        "YOOKASSA_RETURN_URL",
+        "this version creates no payments, so nobody returns from one",
+    ),
+    (
+        "YOOKASSA_WEBHOOK_URL",
+        "set it in YooKassa's cabinet; here the path is /yookassa/webhook",
+    ),
+    (
+        "WEBHOOK_URL",
+        "give it to Telegram's setWebhook; here the path is /telegram/{bot}",
+    ),
+    ("ADMIN_IDS", "this version has no commands for admins"),
+    ("ADMIN_API_KEY", "this version has no API for admins"),
+    ("OPENAI_API_KEY", "this version makes no pictures"),
+    ("REDIS_URL", "what waits is in the gateway's own database"),
+];
+
+/// What the program is to do.
+#[derive(Debug)]
+pub enum Task {
+    /// Be the gateway.
+    Serve(Box<Config>),
+    /// Do something about the inbox of this database, and end.
+    Inbox(DatabaseUrl, InboxVerb),
+}
 
 /// What the gateway runs with.
 #[derive(Debug)]
@@ -31,10 +62,14 @@ pub struct Config {
     pub bot: Option<BotConfig>,
     /// The shop, if there is one.
     pub shop: Option<ShopConfig>,
+    /// How long bodies stay with rows that don't wait.
+    pub bodies_kept: Duration,
     /// What to log.
     pub log_filter: EnvFilter,
     /// How to log.
     pub log_format: LogFormat,
+    /// Variables that are set and not used, with the reason.
+    pub leftovers: Vec<(&'static str, &'static str)>,
 }
 
 /// The ledger, and our place in it.
@@ -90,17 +125,34 @@ pub enum Error {
     Problems(Vec<String>),
 }
 
-impl Config {
+impl Task {
     /// Reads the command line and, through it, the environment.
     ///
     /// # Errors
     /// With everything that is wrong.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
-        let flags = Flags::try_parse_from(arguments).map_err(Error::CommandLine)?;
-        Self::from_flags(&flags)
+        let mut flags = Flags::try_parse_from(arguments).map_err(Error::CommandLine)?;
+        if let Some(Command::Inbox { verb }) = flags.command.take() {
+            let mut problems = Problems::default();
+            let database = problems.database(given(&flags.database_url));
+            return database
+                .map(|database| Self::Inbox(database, verb))
+                .ok_or(Error::Problems(problems.0));
+        }
+        let mut config = Config::from_flags(&flags)?;
+        config.leftovers =
+            leftovers(|name| std::env::var_os(name).is_some_and(|it| !it.is_empty()));
+        Ok(Self::Serve(Box::new(config)))
     }
+}
 
-    /// Reads the values.
+fn leftovers(is_set: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
+    let known = LEFTOVERS.into_iter();
+    known.filter(|(name, _)| is_set(name)).collect()
+}
+
+impl Config {
+    /// Reads the values. What is left over of the environment isn't among them.
     ///
     /// # Errors
     /// With everything that is wrong.
@@ -118,16 +170,24 @@ impl Config {
         );
         let bot = problems.bot(flags);
         let shop = problems.shop(flags);
+        let bodies_kept = problems.body_days(given(&flags.body_days));
         let log_filter = problems.log_filter(given(&flags.log));
         let log_format = problems.log_format(given(&flags.log_format));
         match (
-            database, http_addr, ledger, bot_name, log_filter, log_format,
+            database,
+            http_addr,
+            ledger,
+            bot_name,
+            bodies_kept,
+            log_filter,
+            log_format,
         ) {
             (
                 Some(database),
                 Some(http_addr),
                 Some(ledger),
                 Some(bot_name),
+                Some(bodies_kept),
                 Some(log_filter),
                 Some(log_format),
             ) if problems.0.is_empty() => Ok(Self {
@@ -137,226 +197,13 @@ impl Config {
                 bot_name,
                 bot,
                 shop,
+                bodies_kept,
                 log_filter,
                 log_format,
+                leftovers: Vec::new(),
             }),
             _ => Err(Error::Problems(problems.0)),
         }
-    }
-}
-
-/// A value that is given: an empty variable counts as absent, since that is
-/// how compose files and CI pass "nothing".
-fn given(value: &Option<String>) -> Option<&str> {
-    value
-        .as_deref()
-        .map(str::trim)
-        .filter(|value| !value.is_empty())
-}
-
-/// What is wrong so far. Each reader answers `None` after it added a line.
-#[derive(Default)]
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn add(&mut self, variable: &str, problem: impl std::fmt::Display) {
-        self.0.push(format!("{variable}: {problem}"));
-    }
-
-    fn database(&mut self, value: Option<&str>) -> Option<DatabaseUrl> {
-        DatabaseUrl::parse(value.unwrap_or("sqlite:///./gateway.db"))
-            .map_err(|problem| self.add("GATEWAY_DATABASE_URL", problem))
-            .ok()
-    }
-
-    fn http_addr(&mut self, value: Option<&str>) -> Option<SocketAddr> {
-        let value = value.unwrap_or("127.0.0.1:8081");
-        let problem = "must be an address and a port, e.g. 127.0.0.1:8081 or [::1]:8081";
-        value
-            .parse()
-            .map_err(|_| self.add("GATEWAY_HTTP_ADDR", problem))
-            .ok()
-    }
-
-    fn ledger(&mut self, flags: &Flags) -> Option<LedgerConfig> {
-        let url = self.url(
-            "LEDGER_URL",
-            given(&flags.ledger_url).unwrap_or("http://127.0.0.1:50051"),
-        );
-        if url.as_ref().is_some_and(|url| url.scheme() != "http") {
-            self.add(
-                "LEDGER_URL",
-                "must begin with http://: TLS to the ledger isn't supported yet",
-            );
-        }
-        let book = self.text(
-            "LEDGER_BOOK",
-            given(&flags.ledger_book).unwrap_or("media-lab"),
-            "1 to 64 of A-Z, a-z, 0-9, . _ and -",
-            64,
-            |c| c.is_ascii_alphanumeric() || "._-".contains(c),
-        );
-        Some(LedgerConfig {
-            url: url?,
-            book: book?,
-        })
-    }
-
-    fn bot(&mut self, flags: &Flags) -> Option<BotConfig> {
-        let api_url = self.url(
-            "TELEGRAM_API_URL",
-            given(&flags.telegram_api_url).unwrap_or("https://api.telegram.org"),
-        );
-        let secret = given(&flags.telegram_webhook_secret).and_then(|secret| {
-            self.text(
-                "TELEGRAM_WEBHOOK_SECRET",
-                secret,
-                "1 to 256 of A-Z, a-z, 0-9, _ and -",
-                256,
-                |c| c.is_ascii_alphanumeric() || "_-".contains(c),
-            )
-        });
-        let token = given(&flags.bot_token).and_then(|token| {
-            self.text(
-                "BOT_TOKEN",
-                token,
-                "a token as @BotFather gives it: at most 256 of A-Z, a-z, 0-9, : _ and -",
-                256,
-                |c| c.is_ascii_alphanumeric() || ":_-".contains(c),
-            )
-        });
-        if given(&flags.bot_token).is_some() && given(&flags.telegram_webhook_secret).is_none() {
-            self.add(
-                "TELEGRAM_WEBHOOK_SECRET",
-                "is required with BOT_TOKEN: without it anybody could send updates",
-            );
-        }
-        Some(BotConfig {
-            api_url: api_url?,
-            token: token?.into(),
-            webhook_secret: secret?.into(),
-        })
-    }
-
-    fn shop(&mut self, flags: &Flags) -> Option<ShopConfig> {
-        let api_url = self.url(
-            "YOOKASSA_API_URL",
-            given(&flags.yookassa_api_url).unwrap_or("https://api.yookassa.ru/v3"),
-        );
-        let test = self.bool(
-            "YOOKASSA_TEST",
-            given(&flags.yookassa_test).unwrap_or("false"),
-        );
-        let currency = given(&flags.yookassa_currency).unwrap_or("RUB").to_owned();
-        if !money::is_currency(&currency) {
-            let known = money::CURRENCIES.join(", ");
-            self.add("YOOKASSA_CURRENCY", format_args!("must be one of {known}"));
-        }
-        let (shop_id, key) = match (
-            given(&flags.yookassa_shop_id),
-            given(&flags.yookassa_secret_key),
-        ) {
-            (Some(shop_id), Some(key)) => (shop_id, key),
-            (None, None) => return None,
-            (Some(_), None) => {
-                self.add("YOOKASSA_SECRET_KEY", "is required with YOOKASSA_SHOP_ID");
-                return None;
-            }
-            (None, Some(_)) => {
-                self.add("YOOKASSA_SHOP_ID", "is required with YOOKASSA_SECRET_KEY");
-                return None;
-            }
-        };
-        let is_id = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-        let shop_id = self.text(
-            "YOOKASSA_SHOP_ID",
-            shop_id,
-            "1 to 64 of A-Z, a-z, 0-9, _ and -",
-            64,
-            is_id,
-        );
-        let key = self.text(
-            "YOOKASSA_SECRET_KEY",
-            key,
-            "1 to 256 visible ASCII characters",
-            256,
-            |c| c.is_ascii_graphic(),
-        );
-        Some(ShopConfig {
-            api_url: api_url?,
-            shop_id: shop_id?,
-            secret_key: key?.into(),
-            test: test?,
-            currency,
-        })
-    }
-
-    fn log_filter(&mut self, value: Option<&str>) -> Option<EnvFilter> {
-        EnvFilter::try_new(value.unwrap_or("info"))
-            .map_err(|_| {
-                self.add(
-                    "GATEWAY_LOG",
-                    "must be a filter, e.g. info or bot_gateway=debug",
-                );
-            })
-            .ok()
-    }
-
-    fn log_format(&mut self, value: Option<&str>) -> Option<LogFormat> {
-        match value.unwrap_or("text") {
-            "text" => Some(LogFormat::Text),
-            "json" => Some(LogFormat::Json),
-            _ => {
-                self.add("GATEWAY_LOG_FORMAT", "must be text or json");
-                None
-            }
-        }
-    }
-
-    fn text(
-        &mut self,
-        variable: &str,
-        value: &str,
-        rule: &str,
-        length_max: usize,
-        allowed: impl Fn(char) -> bool,
-    ) -> Option<String> {
-        if !value.is_empty() && value.len() <= length_max && value.chars().all(allowed) {
-            return Some(value.to_owned());
-        }
-        self.add(variable, format_args!("must be {rule}"));
-        None
-    }
-
-    fn bool(&mut self, variable: &str, value: &str) -> Option<bool> {
-        match value.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => Some(true),
-            "false" | "0" | "no" | "off" => Some(false),
-            _ => {
-                self.add(variable, "must be true or false");
-                None
-            }
-        }
-    }
-
-    /// An absolute http or https URL, without a slash at its end, so that a
-    /// path can be put behind it.
-    fn url(&mut self, variable: &str, value: &str) -> Option<Url> {
-        let url = Url::parse(value.trim_end_matches('/')).ok().filter(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-                && url.query().is_none()
-                && url.fragment().is_none()
-        });
-        if url.is_none() {
-            self.add(
-                variable,
-                "must be a URL with http:// or https:// and nothing after its path",
-            );
-        }
-        url
     }
 }
 
@@ -364,14 +211,18 @@ impl Problems {
 mod tests {
     use secrecy::ExposeSecret as _;
 
-    use super::{Config, Error};
+    use super::{Config, Error, InboxVerb, Task, leftovers};
+
+    fn task(arguments: &[&str]) -> Result<Task, Error> {
+        let arguments = std::iter::once("bot-gateway").chain(arguments.iter().copied());
+        Task::parse(arguments.map(Into::into))
+    }
 
     fn parse(arguments: &[&str]) -> Result<Config, Error> {
-        Config::parse(
-            std::iter::once("bot-gateway")
-                .chain(arguments.iter().copied())
-                .map(Into::into),
-        )
+        match task(arguments)? {
+            Task::Serve(config) => Ok(*config),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn problems(arguments: &[&str]) -> Vec<String> {
@@ -398,11 +249,13 @@ mod tests {
             "--database-url=mysql://x/y",
             "--http-addr=8081",
             "--ledger-url=https://ledger",
+            "--ledger-book=My_Book",
             "--bot=Media Lab",
             "--bot-token=1:a",
             "--yookassa-shop-id=100500",
             "--yookassa-test=maybe",
             "--yookassa-currency=rub",
+            "--body-days=0",
             "--log-format=xml",
             "--telegram-api-url=ftp://x",
         ]);
@@ -416,14 +269,77 @@ mod tests {
                 "GATEWAY_DATABASE_URL",
                 "GATEWAY_HTTP_ADDR",
                 "LEDGER_URL",
+                "LEDGER_BOOK",
                 "GATEWAY_BOT",
                 "TELEGRAM_API_URL",
                 "TELEGRAM_WEBHOOK_SECRET",
                 "YOOKASSA_TEST",
                 "YOOKASSA_CURRENCY",
                 "YOOKASSA_SECRET_KEY",
+                "GATEWAY_BODY_DAYS",
                 "GATEWAY_LOG_FORMAT",
             ]
+        );
+    }
+
+    #[test]
+    fn a_book_has_a_name_that_the_ledger_takes() {
+        let longest = "b".repeat(63);
+        for name in ["media-lab", "7", "a-", longest.as_str()] {
+            let config = parse(&[&format!("--ledger-book={name}")]).unwrap();
+            assert_eq!(config.ledger.book, name);
+        }
+        let longer = "b".repeat(64);
+        for name in ["My_Book", "media_lab", "a.b", "-a", "книга", "a/b", &longer] {
+            let found = problems(&[&format!("--ledger-book={name}")]);
+            assert_eq!(found.len(), 1, "{name}");
+            assert!(found[0].starts_with("LEDGER_BOOK: must "), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_stay_for_as_many_days_as_wanted() {
+        let days = |arguments| parse(arguments).unwrap().bodies_kept.as_secs() / 86_400;
+        assert_eq!([days(&[]), days(&["--body-days=7"])], [90, 7]);
+        for wrong in ["-1", "0", "3651", "1.5", "week"] {
+            let found = problems(&[&format!("--body-days={wrong}")]);
+            assert!(found[0].starts_with("GATEWAY_BODY_DAYS: "), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_inbox_needs_its_database_only() {
+        let wanted = ["--bot=Media Lab", "inbox", "retry", "7", "9"];
+        let Task::Inbox(_, InboxVerb::Retry { ids }) = task(&wanted).unwrap() else {
+            panic!("another task");
+        };
+        assert_eq!(ids, [7, 9]);
+        let elsewhere = ["inbox", "list-parked", "--database-url=mysql://x/y"];
+        assert!(matches!(task(&elsewhere), Err(Error::Problems(told)) if told.len() == 1));
+        for incomplete in [
+            &["inbox"][..],
+            &["inbox", "retry"],
+            &["inbox", "retry", "x"],
+        ] {
+            assert!(matches!(task(incomplete), Err(Error::CommandLine(_))));
+        }
+    }
+
+    #[test]
+    fn what_is_left_over_of_the_bots_is_named() {
+        let set = [
+            "REDIS_URL",
+            "YOOKASSA_RETURN_URL",
+            "YOOKASSA_WEBHOOK_URL",
+            "HOME",
+        ];
+        let names: Vec<&str> = leftovers(|name| set.contains(&name))
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(
+            names,
+            ["YOOKASSA_RETURN_URL", "YOOKASSA_WEBHOOK_URL", "REDIS_URL"]
         );
     }
 
@@ -479,6 +395,7 @@ mod tests {
             "YOOKASSA_SECRET_KEY",
             "YOOKASSA_TEST",
             "YOOKASSA_CURRENCY",
+            "GATEWAY_BODY_DAYS",
             "GATEWAY_LOG",
             "GATEWAY_LOG_FORMAT",
         ] {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     ledger::{Charged, Failure, Quantity, Refusal, Wallet},
+    limits,
     telegram::update::{Event, PreCheckout, PrivateMessage, Update},
     texts::{Language, Text},
 };
@@ -63,6 +64,8 @@ pub enum Step {
         request_id: Uuid,
         /// Our own id of the charge.
         external_id: String,
+        /// When it is too late for it, Unix milliseconds.
+        expires_at_ms: i64,
     },
     /// Nothing; say this.
     Say(Text),
@@ -132,10 +135,19 @@ fn step(bot: &str, update_id: u64, message: &PrivateMessage) -> Step {
                 operation: GENERATE,
                 request_id: ledger_proto::request_id::derive("charge", &external_id, at_ms),
                 external_id,
+                expires_at_ms: expires_at_ms(at_ms),
             }
         }
         _ => Step::Say(Text::Help),
     }
+}
+
+/// A message keeps its time through outages on either side of the inbox.
+fn expires_at_ms(said_at_ms: u64) -> i64 {
+    let age_max_ms = i64::try_from(limits::CHARGE_AGE_MAX.as_millis()).unwrap_or(i64::MAX);
+    i64::try_from(said_at_ms)
+        .unwrap_or(i64::MAX)
+        .saturating_add(age_max_ms)
 }
 
 /// The first word without `@BotName`, and what follows it.
@@ -176,6 +188,7 @@ fn no(refusal: &Refusal) -> Reply {
             insufficient_funds(refusal).map_or(Reply::TellAndPark(Text::Failed), Reply::Tell)
         }
         "ACCOUNT_BLOCKED" => Reply::Tell(Text::Blocked),
+        "REQUEST_EXPIRED" => Reply::Tell(Text::Expired),
         _ => Reply::TellAndPark(Text::Failed),
     }
 }
@@ -241,6 +254,7 @@ mod tests {
                 1_795_166_100_000,
             ),
             external_id: "media_lab:881".to_owned(),
+            expires_at_ms: 1_795_166_700_000,
         };
         let cases = [
             ("/start", open.clone()),
@@ -406,6 +420,7 @@ mod tests {
                 Reply::TellAndPark(Text::Failed),
             ),
             (refused("ACCOUNT_BLOCKED", &[]), Reply::Tell(Text::Blocked)),
+            (refused("REQUEST_EXPIRED", &[]), Reply::Tell(Text::Expired)),
             (
                 refused("UNKNOWN_OPERATION", &[]),
                 Reply::TellAndPark(Text::Failed),

@@ -8,6 +8,7 @@
 //!
 //! SQL is here and nowhere else. Both backends run the same statements.
 
+mod parked;
 mod schema;
 mod url;
 
@@ -21,6 +22,7 @@ use sqlx::{
 };
 use thiserror::Error;
 
+pub use parked::{Parked, Retried};
 pub use url::{DatabaseUrl, UrlError};
 
 use crate::limits;
@@ -35,6 +37,9 @@ pub enum Door {
 }
 
 impl Door {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Yookassa, Self::Telegram];
+
     /// The name it is stored and logged under.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -87,6 +92,8 @@ pub enum Stored {
     New(i64),
     /// It was stored before.
     Duplicate,
+    /// It isn't stored: [`limits::ROWS_WAITING_MAX`] rows of its door wait.
+    Full,
 }
 
 /// A row to be handled.
@@ -134,15 +141,6 @@ pub struct RowState {
     pub attempts: u32,
     /// Why the last of them failed, or why it is parked.
     pub last_error: Option<String>,
-}
-
-/// Which doors' rows are to be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenDoors {
-    /// There is a shop to ask.
-    pub yookassa: bool,
-    /// There is a bot to answer with.
-    pub telegram: bool,
 }
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -209,24 +207,29 @@ macro_rules! on_pool {
         }
     };
 }
+use on_pool;
 
 const STORE: &str = "INSERT INTO inbox (door, source_key, content_key, ordering_key, body, \
          received_at_ms, state, next_attempt_at_ms, last_error) \
      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
      WHERE NOT EXISTS (SELECT 1 FROM inbox \
          WHERE door = $1 AND source_key = $2 AND state = 'done') \
+       AND NOT EXISTS (SELECT 1 FROM inbox \
+         WHERE door = $1 AND state = 'waiting' LIMIT 1 OFFSET $10) \
      ON CONFLICT DO NOTHING \
      RETURNING id";
+
+const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM inbox \
+     WHERE door = $1 AND source_key = $2 AND (content_key = $3 OR state = 'done'))";
 
 /// The oldest waiting row of each key, if it is due.
 const DUE: &str = "SELECT id, door, ordering_key, body, received_at_ms, attempts \
      FROM inbox AS candidate \
-     WHERE state = 'waiting' AND next_attempt_at_ms <= $1 \
-       AND ((door = 'yookassa' AND $2) OR (door = 'telegram' AND $3)) \
+     WHERE state = 'waiting' AND door = $2 AND next_attempt_at_ms <= $1 \
        AND NOT EXISTS (SELECT 1 FROM inbox AS earlier \
            WHERE earlier.state = 'waiting' AND earlier.door = candidate.door \
              AND earlier.ordering_key = candidate.ordering_key AND earlier.id < candidate.id) \
-     ORDER BY id LIMIT $4";
+     ORDER BY id LIMIT $3";
 
 const FINISH: &str = "UPDATE inbox SET state = 'done', last_error = NULL WHERE id = $1";
 const PARK: &str =
@@ -237,6 +240,13 @@ const FIND: &str = "SELECT state, attempts, last_error FROM inbox WHERE id = $1"
 const COUNT: &str = "SELECT COUNT(*) FROM inbox WHERE state = $1";
 const PRUNE: &str = "DELETE FROM inbox WHERE id IN \
      (SELECT id FROM inbox WHERE state = 'done' AND received_at_ms < $1 LIMIT $2)";
+/// Two halves, so that each can use its index.
+const DROP_BODIES: &str = "UPDATE inbox SET body = $1 WHERE id IN (SELECT id FROM ( \
+         SELECT id FROM inbox \
+         WHERE state = 'parked' AND received_at_ms < $2 AND length(body) > 0 \
+         UNION ALL SELECT id FROM inbox \
+         WHERE state = 'done' AND received_at_ms < $2 AND length(body) > 0 \
+     ) AS old LIMIT $3)";
 
 type RawRow = (i64, String, String, Vec<u8>, i64, i64);
 
@@ -261,9 +271,9 @@ impl Inbox {
         Ok(Self { pool })
     }
 
-    /// Stores an arrival durably, unless it was stored before. A body that
-    /// differs from a stored one of the same name is another row, unless one
-    /// of that name is done.
+    /// Stores an arrival durably, unless it was stored before or too many
+    /// wait. A body that differs from a stored one of the same name is another
+    /// row, unless one of that name is done.
     ///
     /// # Errors
     /// If the database isn't available; then nothing is known to be stored.
@@ -282,27 +292,36 @@ impl Inbox {
             .bind(state)
             .bind(not_before_ms)
             .bind(reason)
+            .bind(limits::ROWS_WAITING_MAX - 1)
             .fetch_optional(pool)
             .await)
         .map_err(Error::unavailable)?;
-        Ok(id.map_or(Stored::Duplicate, Stored::New))
+        match id {
+            Some(id) => Ok(Stored::New(id)),
+            None if self.is_known(arrival).await? => Ok(Stored::Duplicate),
+            None => Ok(Stored::Full),
+        }
     }
 
-    /// Up to `rows_max` rows that may be handled now, the oldest of each
-    /// ordering key, in the order in which they came.
+    async fn is_known(&self, arrival: &Arrival) -> Result<bool, Error> {
+        on_pool!(self, pool => sqlx::query_scalar(IS_KNOWN)
+            .bind(arrival.door.name())
+            .bind(&arrival.source_key)
+            .bind(&arrival.content_key)
+            .fetch_one(pool)
+            .await)
+        .map_err(Error::unavailable)
+    }
+
+    /// Up to `rows_max` rows of a door that may be handled now, the oldest of
+    /// each ordering key, in the order in which they came.
     ///
     /// # Errors
     /// If the database isn't available.
-    pub async fn due(
-        &self,
-        now_ms: i64,
-        doors: OpenDoors,
-        rows_max: usize,
-    ) -> Result<Vec<Row>, Error> {
+    pub async fn due(&self, now_ms: i64, door: Door, rows_max: usize) -> Result<Vec<Row>, Error> {
         let rows: Vec<RawRow> = on_pool!(self, pool => sqlx::query_as(DUE)
             .bind(now_ms)
-            .bind(doors.yookassa)
-            .bind(doors.telegram)
+            .bind(door.name())
             .bind(i64::try_from(rows_max).unwrap_or(i64::MAX))
             .fetch_all(pool)
             .await)
@@ -362,6 +381,23 @@ impl Inbox {
     /// If the database isn't available.
     pub async fn prune(&self, before_ms: i64) -> Result<u64, Error> {
         on_pool!(self, pool => sqlx::query(PRUNE)
+            .bind(before_ms)
+            .bind(limits::PRUNE_ROWS_MAX)
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()))
+        .map_err(Error::unavailable)
+    }
+
+    /// Empties the bodies of up to [`limits::PRUNE_ROWS_MAX`] rows that don't
+    /// wait and came in before a time, and says how many. What is known of a
+    /// row besides stays.
+    ///
+    /// # Errors
+    /// If the database isn't available.
+    pub async fn drop_bodies(&self, before_ms: i64) -> Result<u64, Error> {
+        on_pool!(self, pool => sqlx::query(DROP_BODIES)
+            .bind(Vec::<u8>::new())
             .bind(before_ms)
             .bind(limits::PRUNE_ROWS_MAX)
             .execute(pool)

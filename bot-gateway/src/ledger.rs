@@ -148,7 +148,8 @@ impl Client {
         Ok(wallet(answer.into_inner().balances))
     }
 
-    /// Charges an operation at the catalog's price.
+    /// Charges an operation at the catalog's price, unless it is too late:
+    /// `expires_at_ms` is in Unix milliseconds.
     ///
     /// # Errors
     /// If the ledger refuses or can't answer.
@@ -158,11 +159,13 @@ impl Client {
         operation: &str,
         request_id: Uuid,
         external_id: &str,
+        expires_at_ms: i64,
     ) -> Result<Charged, Failure> {
         let request = self.request(ChargeRequest {
             account: self.account_name(account),
             request_id: request_id.to_string(),
             operation: operation.to_owned(),
+            expire_time: Some(timestamp(expires_at_ms)),
             annotations: Some(Annotations {
                 external_id: external_id.to_owned(),
                 ..Annotations::default()

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod limits;
 pub mod logging;
 pub mod money;
+pub mod operator;
 pub mod server;
 pub mod telegram;
 pub mod texts;

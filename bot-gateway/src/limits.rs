@@ -37,8 +37,15 @@ pub const DATABASE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may work on one statement, in milliseconds.
 pub const DATABASE_STATEMENT_MS_MAX: u32 = 10_000;
 
-/// Rows handled at once, each of another ordering key.
+/// Rows of one door handled at once, each of another ordering key. Each door
+/// has its own, so that a YooKassa that hangs, or forged notifications that it
+/// has to be asked about, don't keep the bot from answering.
 pub const ROWS_IN_WORK_MAX: usize = 16;
+
+/// Rows of one door that may wait; its senders are told to come back when it
+/// has more, and they do, for a day. 20 000 are hours of a busy bot, and of
+/// notifications about 40 MB.
+pub const ROWS_WAITING_MAX: i64 = 20_000;
 
 /// How often the inbox is asked for retries that are due. New rows don't wait
 /// for it: the doors wake the workers.
@@ -65,15 +72,24 @@ pub const NOTICE_ATTEMPTS_MAX: u32 = 6;
 /// repeats for a day, Telegram too.
 pub const DONE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How often old rows are removed.
+/// How often old rows and old bodies are removed.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Rows removed by one statement, so that it stays short.
+/// Rows removed or emptied by one statement, so that it stays short.
 pub const PRUNE_ROWS_MAX: i64 = 1000;
 
 /// Such statements in a row: 100 000 rows an hour, about 28 a second, leave
 /// faster than a bot's updates come.
 pub const PRUNE_STATEMENTS_MAX: u32 = 100;
+
+/// Days that bodies stay, unless GATEWAY_BODY_DAYS says otherwise.
+pub const BODY_DAYS_DEFAULT: u32 = 90;
+
+/// What GATEWAY_BODY_DAYS may say at most: ten years.
+pub const BODY_DAYS_MAX: u32 = 3650;
+
+/// Parked rows that are read at once to be listed.
+pub const PARKED_PAGE_ROWS: i64 = 200;
 
 /// Bytes of a reason that are kept with a row.
 pub const REASON_BYTES_MAX: usize = 512;
@@ -92,6 +108,10 @@ pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// The deadline of every ledger call.
 pub const LEDGER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How old a message may be when its operation is charged. Whoever waited for
+/// longer has asked again, or doesn't want it any more.
+pub const CHARGE_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How long answering a pre-checkout query may take; Telegram gives 10 s.
 pub const PRE_CHECKOUT_TIMEOUT: Duration = Duration::from_secs(5);

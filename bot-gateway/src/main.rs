@@ -4,8 +4,8 @@ use std::{io::Write as _, process::ExitCode};
 
 use bot_gateway::{
     chain,
-    config::{self, Config},
-    logging,
+    config::{self, Config, Task},
+    logging, operator,
     server::Gateway,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,15 +15,23 @@ use tokio_util::sync::CancellationToken;
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let config = match Config::parse(std::env::args_os()) {
-        Ok(config) => config,
+    let task = match Task::parse(std::env::args_os()) {
+        Ok(task) => task,
         Err(error) => return refuse(&error),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(config)),
+        Ok(runtime) => runtime.block_on(async {
+            match task {
+                Task::Serve(config) => run(*config).await,
+                Task::Inbox(database, verb) => {
+                    let told = operator::inbox(&database, &verb, &mut std::io::stdout()).await;
+                    told.map_err(Into::into)
+                }
+            }
+        }),
         Err(error) => Err(error.into()),
     };
     match result {
@@ -91,6 +99,9 @@ fn announce(gateway: &Gateway) -> std::io::Result<()> {
 }
 
 fn say_what_is_missing(config: &Config) {
+    for (name, why) in &config.leftovers {
+        tracing::info!("{name} is set and not used: {why}");
+    }
     if config.bot.is_none() {
         tracing::warn!(
             "BOT_TOKEN is not set: there is no bot; POST /telegram/{} answers 503, and payers are \

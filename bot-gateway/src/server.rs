@@ -11,7 +11,7 @@ use crate::{
     doors::{BotDoor, BoundedListener, Doors},
     inbox::{self, Inbox},
     ledger, limits, telegram,
-    worker::{Handlers, Shop, Worker},
+    worker::{Handlers, Shop, Upkeep, Worker},
     yookassa,
 };
 
@@ -92,6 +92,10 @@ impl Gateway {
             inbox: inbox.clone(),
             handlers: Arc::new(handlers),
             wake,
+            upkeep: Upkeep {
+                inbox: inbox.clone(),
+                bodies_kept: config.bodies_kept,
+            },
         };
         Ok(Self {
             inbox,

@@ -75,6 +75,8 @@ pub enum Text {
         /// How long to wait, if known.
         wait: Option<Duration>,
     },
+    /// A command came too late to be carried out.
+    Expired,
     /// Something went wrong that a person will look at.
     Failed,
     /// A payment arrived.
@@ -109,9 +111,11 @@ fn russian(text: &Text) -> String {
         }
         Text::Balance { wallet } => format!("Ваш баланс: {}.", all(wallet)),
         Text::Help => RUSSIAN_COMMANDS.to_owned(),
-        Text::GenerateUsage => "Напишите, что сгенерировать: /generate кот на луне".to_owned(),
+        Text::GenerateUsage => {
+            "Напишите, что сгенерировать, например: /generate кот на луне".to_owned()
+        }
         Text::Charged { price, left } => {
-            format!("Оплачено: {}.\nОсталось: {}.", amount(price), all(left))
+            format!("Списано: {}.\nОсталось: {}.", amount(price), all(left))
         }
         Text::InsufficientFunds {
             required,
@@ -134,16 +138,26 @@ fn russian(text: &Text) -> String {
             "Ваш счёт заблокирован, списания невозможны. Напишите в поддержку.".to_owned()
         }
         Text::RateLimited { wait } => {
-            let wait = wait
-                .map(|wait| format!(" через {} мин", minutes(wait)))
-                .unwrap_or_default();
-            format!("Слишком много операций подряд. Попробуйте ещё раз{wait}.")
+            let wait = match wait.map(whole) {
+                Some(Wait::Minutes(minutes)) => format!("через {minutes} мин"),
+                Some(Wait::Hours(hours)) => format!("через {hours} ч"),
+                None => "позже".to_owned(),
+            };
+            format!("Слишком много операций подряд. Попробуйте ещё раз {wait}.")
         }
-        Text::Failed => "Не получилось выполнить команду. Мы уже разбираемся.".to_owned(),
+        Text::Expired => {
+            "Мы не успели выполнить команду вовремя, ничего не списано. Отправьте её ещё раз."
+                .to_owned()
+        }
+        Text::Failed => "Не удалось выполнить команду. Мы уже разбираемся.".to_owned(),
         Text::PaymentReceived { paid, wallet } => {
-            format!("Оплата {} получена. Баланс: {}.", amount(paid), all(wallet))
+            format!(
+                "Платёж на {} получен. Ваш баланс: {}.",
+                amount(paid),
+                all(wallet)
+            )
         }
-        Text::CheckoutRefused => "Оплата внутри Telegram пока не принимается.".to_owned(),
+        Text::CheckoutRefused => "Оплата внутри Telegram пока недоступна.".to_owned(),
     }
 }
 
@@ -163,8 +177,12 @@ fn english(text: &Text) -> String {
         }
         Text::Balance { wallet } => format!("Your balance: {}.", all(wallet)),
         Text::Help => ENGLISH_COMMANDS.to_owned(),
-        Text::GenerateUsage => "Say what to generate: /generate a cat on the moon".to_owned(),
-        Text::Charged { price, left } => format!("Paid: {}.\nLeft: {}.", amount(price), all(left)),
+        Text::GenerateUsage => {
+            "Say what to generate, for example: /generate a cat on the moon".to_owned()
+        }
+        Text::Charged { price, left } => {
+            format!("Charged: {}.\nLeft: {}.", amount(price), all(left))
+        }
         Text::InsufficientFunds {
             required,
             available,
@@ -176,7 +194,7 @@ fn english(text: &Text) -> String {
                 .map(|top_up| format!("\nTop up your balance, for example by {}.", amount(top_up)))
                 .unwrap_or_default();
             format!(
-                "Missing: {}. Needed: {}, available: {}.{advice}",
+                "You are {} short. Needed: {}, available: {}.{advice}",
                 amount(shortfall),
                 amount(required),
                 amount(available)
@@ -186,15 +204,20 @@ fn english(text: &Text) -> String {
             "Your account is blocked and can't be charged. Please contact support.".to_owned()
         }
         Text::RateLimited { wait } => {
-            let wait = wait
-                .map(|wait| format!(" in {} min", minutes(wait)))
-                .unwrap_or_default();
-            format!("Too many operations in a row. Try again{wait}.")
+            let wait = match wait.map(whole) {
+                Some(Wait::Minutes(minutes)) => format!("in {minutes} min"),
+                Some(Wait::Hours(hours)) => format!("in {hours} h"),
+                None => "later".to_owned(),
+            };
+            format!("Too many operations in a row. Try again {wait}.")
         }
+        Text::Expired => "We couldn't carry out your command in time, and nothing was charged. \
+             Please send it again."
+            .to_owned(),
         Text::Failed => "The command failed. We are looking into it.".to_owned(),
         Text::PaymentReceived { paid, wallet } => {
             format!(
-                "Payment of {} received. Balance: {}.",
+                "Payment of {} received. Your balance: {}.",
                 amount(paid),
                 all(wallet)
             )
@@ -207,9 +230,20 @@ const ENGLISH_COMMANDS: &str = "Commands:\n\
     /generate <description> — generate an image\n\
     /balance — show your balance";
 
-/// Whole minutes, rounded up: nobody should come back too early.
-fn minutes(wait: Duration) -> u64 {
-    wait.as_secs().div_ceil(60).max(1)
+/// A wait in the unit that people would say it in.
+enum Wait {
+    Minutes(u64),
+    Hours(u64),
+}
+
+/// Rounded up: nobody should come back too early.
+fn whole(wait: Duration) -> Wait {
+    let minutes = wait.as_secs().div_ceil(60).max(1);
+    if minutes < 120 {
+        Wait::Minutes(minutes)
+    } else {
+        Wait::Hours(minutes.div_ceil(60))
+    }
 }
 
 #[cfg(test)]
@@ -258,11 +292,11 @@ mod tests {
         };
         assert_eq!(
             render(Language::Russian, &text),
-            "Оплата 499,00 ₽ получена. Баланс: 3 бесплатные операции, 499,00 ₽."
+            "Платёж на 499,00 ₽ получен. Ваш баланс: 3 бесплатные операции, 499,00 ₽."
         );
         assert_eq!(
             render(Language::English, &text),
-            "Payment of 499.00 RUB received. Balance: 3 free operations, 499.00 RUB."
+            "Payment of 499.00 RUB received. Your balance: 3 free operations, 499.00 RUB."
         );
     }
 
@@ -274,7 +308,7 @@ mod tests {
         };
         assert_eq!(
             render(Language::Russian, &paid),
-            "Оплачено: 1 бесплатная операция.\nОсталось: 0 бесплатных операций, 0,00 ₽."
+            "Списано: 1 бесплатная операция.\nОсталось: 0 бесплатных операций, 0,00 ₽."
         );
         let poor = Text::InsufficientFunds {
             required: rub(1000),
@@ -287,10 +321,33 @@ mod tests {
             "Не хватает: 7,50 ₽. Нужно: 10,00 ₽, доступно: 2,50 ₽.\n\
              Пополните баланс, например на 100,00 ₽."
         );
-        assert!(render(Language::English, &poor).contains("Missing: 7.50 RUB."));
-        let busy = Text::RateLimited {
-            wait: Some(Duration::from_secs(61)),
-        };
-        assert!(render(Language::English, &busy).ends_with("in 2 min."));
+        assert!(render(Language::English, &poor).starts_with("You are 7.50 RUB short."));
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_minutes_or_hours() {
+        let cases = [
+            (None, "позже.", "later."),
+            (Some(0), "через 1 мин.", "in 1 min."),
+            (Some(61), "через 2 мин.", "in 2 min."),
+            (Some(119 * 60), "через 119 мин.", "in 119 min."),
+            (Some(119 * 60 + 1), "через 2 ч.", "in 2 h."),
+            (Some(24 * 3600 + 1), "через 25 ч.", "in 25 h."),
+        ];
+        for (seconds, russian, english) in cases {
+            let busy = Text::RateLimited {
+                wait: seconds.map(Duration::from_secs),
+            };
+            let told = [Language::Russian, Language::English].map(|one| render(one, &busy));
+            assert!(told[0].ends_with(russian), "{told:?}");
+            assert!(told[1].ends_with(english), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn who_came_too_late_is_asked_to_try_again() {
+        let told = [Language::Russian, Language::English].map(|one| render(one, &Text::Expired));
+        assert!(told[0].contains("ничего не списано. Отправьте её ещё раз"));
+        assert!(told[1].contains("nothing was charged. Please send it again"));
     }
 }

@@ -1,12 +1,14 @@
 //! Takes rows from the inbox and makes their effects happen.
 //!
 //! One loop looks for rows that are due, starts a task for each (never two of
-//! one ordering key, never more than [`limits::ROWS_IN_WORK_MAX`]) and writes
-//! down how they end. Doors wake it; a timer finds retries. A row is done only
-//! after its effects, so a crash repeats them: each is harmless twice.
+//! one ordering key, never more than [`limits::ROWS_IN_WORK_MAX`] of one door)
+//! and writes down how they end. Doors wake it; a timer finds retries. A row is
+//! done only after its effects, so a crash repeats them: each is harmless
+//! twice.
 
 mod conversation;
 mod payment;
+mod upkeep;
 mod verdict;
 
 use std::{collections::HashMap, sync::Arc};
@@ -20,11 +22,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use conversation::refuse_checkout;
 pub use payment::Shop;
+pub use upkeep::Upkeep;
 pub use verdict::{Verdict, retry_gap};
 
 use crate::{
     chain, clock,
-    inbox::{Door, Inbox, OpenDoors, Outcome, Row},
+    inbox::{Door, Inbox, Outcome, Row},
     ledger, limits, telegram,
 };
 
@@ -50,6 +53,8 @@ pub struct Worker {
     pub handlers: Arc<Handlers>,
     /// Rung by a door that stored a row.
     pub wake: Arc<Notify>,
+    /// What is done about rows that are old.
+    pub upkeep: Upkeep,
 }
 
 /// Rows in work, and which keys they hold.
@@ -63,6 +68,14 @@ struct Work {
 
 type Key = (Door, String);
 
+impl Work {
+    /// How many rows of a door are in work.
+    fn of(&self, door: Door) -> usize {
+        let held = self.rows.values();
+        held.filter(|(_, (of, _))| *of == door).count()
+    }
+}
+
 impl Worker {
     /// Works until told to stop, then gives rows in work
     /// [`limits::STOP_GRACE`] to finish. What doesn't, waits for the next
@@ -71,8 +84,8 @@ impl Worker {
         let mut work = Work::default();
         let mut poll = interval(limits::INBOX_POLL_INTERVAL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut prune = interval(limits::PRUNE_INTERVAL);
-        prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut upkeep = interval(limits::PRUNE_INTERVAL);
+        upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.start_due(&mut work, &stop).await;
             tokio::select! {
@@ -82,7 +95,7 @@ impl Worker {
                     self.end(&mut work, ended).await;
                 }
                 _ = poll.tick() => {}
-                _ = prune.tick() => self.prune().await,
+                _ = upkeep.tick() => self.upkeep.run(clock::now_ms()).await,
             }
         }
         let drained = timeout(limits::STOP_GRACE, async {
@@ -99,17 +112,21 @@ impl Worker {
     }
 
     async fn start_due(&self, work: &mut Work, stop: &CancellationToken) {
-        let running = work.tasks.len();
+        for door in Door::ALL {
+            if self.is_open(door) {
+                self.start_due_of(door, work, stop).await;
+            }
+        }
+    }
+
+    async fn start_due_of(&self, door: Door, work: &mut Work, stop: &CancellationToken) {
+        let running = work.of(door);
         if running >= limits::ROWS_IN_WORK_MAX {
             return;
         }
         // Rows in work still wait in the inbox: enough for the others besides.
         let rows_max = limits::ROWS_IN_WORK_MAX + running;
-        match self
-            .inbox
-            .due(clock::now_ms(), self.open_doors(), rows_max)
-            .await
-        {
+        match self.inbox.due(clock::now_ms(), door, rows_max).await {
             Ok(rows) => {
                 work.outage = false;
                 self.start(work, rows, stop);
@@ -126,7 +143,7 @@ impl Worker {
         for row in rows {
             let key = (row.door, row.ordering_key.clone());
             let is_free = !work.rows.values().any(|(_, held)| *held == key);
-            if is_free && work.tasks.len() < limits::ROWS_IN_WORK_MAX {
+            if is_free && work.of(row.door) < limits::ROWS_IN_WORK_MAX {
                 let id = row.id;
                 let task = attempt(
                     Arc::clone(&self.handlers),
@@ -161,25 +178,11 @@ impl Worker {
         }
     }
 
-    fn open_doors(&self) -> OpenDoors {
-        OpenDoors {
-            yookassa: self.handlers.shop.is_some(),
-            telegram: self.handlers.bot.is_some(),
-        }
-    }
-
-    async fn prune(&self) {
-        let kept_ms = i64::try_from(limits::DONE_KEPT.as_millis()).unwrap_or(i64::MAX);
-        let before_ms = clock::now_ms().saturating_sub(kept_ms);
-        for _ in 0..limits::PRUNE_STATEMENTS_MAX {
-            match self.inbox.prune(before_ms).await {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(error = chain(&error), "old rows can't be removed now");
-                    return;
-                }
-            }
+    /// Whether there is what a door's rows are handled with; else they wait.
+    fn is_open(&self, door: Door) -> bool {
+        match door {
+            Door::Yookassa => self.handlers.shop.is_some(),
+            Door::Telegram => self.handlers.bot.is_some(),
         }
     }
 }

@@ -5,9 +5,11 @@ use crate::{
     process::{Process, Program},
     stand_ins::{SECRET_KEY, SHOP_ID},
 };
+use serde_json::{Value, json};
 use std::{
     fs,
     ops::{Deref, DerefMut},
+    time::{Duration, SystemTime},
 };
 
 /// The secret that Telegram sends in its header.
@@ -106,4 +108,19 @@ impl DerefMut for Gateway {
 pub fn sample(file: &str) -> String {
     let path = in_workspace("docs/examples").join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// An update of `docs/examples`, sent so long ago: a command that costs
+/// something is carried out for some minutes only.
+///
+/// # Panics
+/// If there is no such file, or it isn't JSON.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "tests are where times come from")]
+pub fn update(file: &str, age: Duration) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let sent = now.expect("a clock after 1970").saturating_sub(age);
+    let mut update: Value = serde_json::from_str(&sample(file)).expect("the sample is JSON");
+    update["message"]["date"] = json!(sent.as_secs());
+    update.to_string()
 }

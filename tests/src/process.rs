@@ -1,6 +1,6 @@
 //! Programs under test: started, watched, stopped, killed, frozen.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::{
     collections::VecDeque,
     env,
@@ -49,6 +49,9 @@ pub struct Program {
     /// Variables beside the inherited ones, of which those of our programs are
     /// removed.
     pub environment: Vec<(String, String)>,
+    /// Whether it leads a process group of its own, as it does when a shell
+    /// starts it for somebody at a terminal.
+    pub leads_group: bool,
 }
 
 impl Program {
@@ -60,6 +63,7 @@ impl Program {
             path: path.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            leads_group: false,
         }
     }
 
@@ -80,6 +84,13 @@ impl Program {
     #[must_use]
     pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Gives it a process group of its own.
+    #[must_use]
+    pub fn in_own_group(mut self) -> Self {
+        self.leads_group = true;
         self
     }
 
@@ -119,6 +130,9 @@ impl Program {
         command
             .args(&self.arguments)
             .envs(self.environment.iter().cloned());
+        if self.leads_group {
+            command.process_group(0);
+        }
         command
     }
 }
@@ -178,6 +192,19 @@ impl Process {
     /// # Panics
     /// If it can't be started, ends, or isn't ready in time.
     pub async fn start(program: &Program) -> Self {
+        let prefix = format!("{} ready ", program.name);
+        Self::start_until(program, move |line| line.starts_with(&prefix)).await
+    }
+
+    /// Starts a program and waits for a line on stdout that tells that it is
+    /// ready.
+    ///
+    /// # Panics
+    /// If it can't be started, ends, or isn't ready in time.
+    pub async fn start_until(
+        program: &Program,
+        is_ready: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Self {
         let name = program.name.clone();
         let mut child = program
             .command()
@@ -194,13 +221,13 @@ impl Process {
 
         let (stdout, stderr) = (Lines::default(), Lines::default());
         let (found, mut ready) = watch::channel(None);
-        let prefix = format!("{name} ready ");
         let keep = stdout.clone();
         read_lines(child.stdout.take().expect("it is piped"), move |line| {
-            if line.starts_with(&prefix) {
-                found.send_replace(Some(line.clone()));
-            }
+            let ready = is_ready(&line).then(|| line.clone());
             keep.push(line);
+            if ready.is_some() {
+                found.send_replace(ready);
+            }
         });
         let keep = stderr.clone();
         read_lines(child.stderr.take().expect("it is piped"), move |line| {
@@ -270,6 +297,15 @@ impl Process {
         self.wait("stop").await
     }
 
+    /// Interrupts its process group (SIGINT), as Ctrl-C at a terminal does.
+    /// It must lead one.
+    pub fn interrupt_group(&self) {
+        if self.child.id().is_some() {
+            // It may end by itself just now, which is what `wait` finds out.
+            let _ = kill_process_group(self.pid, Signal::INT);
+        }
+    }
+
     /// Kills it (SIGKILL) and waits until it is gone.
     ///
     /// # Panics
@@ -336,16 +372,24 @@ fn read_lines(
     });
 }
 
-/// The path of a binary of this workspace: in `E2E_BINARIES` if that is set
+/// Where the binaries of this workspace are: in `E2E_BINARIES` if that is set
 /// (`scripts/test.sh` has built them), else beside the test's own executable,
-/// after `cargo build` has brought it up to date, once a process.
-fn binary(name: &str) -> PathBuf {
+/// after `cargo build` has brought them up to date, once a process.
+///
+/// # Panics
+/// If they can't be built.
+#[must_use]
+pub fn binaries() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let directory = match env::var_os("E2E_BINARIES") {
+    match env::var_os("E2E_BINARIES") {
         Some(directory) => PathBuf::from(directory),
         None => BUILT.get_or_init(build).clone(),
-    };
-    let path = directory.join(name);
+    }
+}
+
+/// The path of a binary of this workspace.
+fn binary(name: &str) -> PathBuf {
+    let path = binaries().join(name);
     assert!(
         path.exists(),
         "there is no {}: run `cargo build --workspace --bins`",

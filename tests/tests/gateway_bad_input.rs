@@ -7,10 +7,11 @@
 use e2e_tests::{
     Backend, Billing,
     billing::{has_figure, notification, other_payment, payment},
-    gateway::sample,
+    gateway::{sample, update},
 };
 use ledger_proto::v1::event::Payload;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn billing() -> Billing {
     Billing::start(Backend::Sqlite).await
@@ -112,12 +113,33 @@ async fn a_payment_of_the_other_mode_credits_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_was_refunded_meanwhile_credits_nobody() {
+    nothing_is_credited_if_yookassa_says(|payment| {
+        payment["refunded_amount"] = payment["amount"].clone();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_was_asked_for_long_ago_is_not_charged() {
+    let billing = billing().await;
+    billing.pay(&payment()).await;
+    billing.texts(1).await;
+    let hours_old = update("update_generate.json", Duration::from_secs(2 * 3600));
+    assert_eq!(billing.gateway.telegram(hours_old).await, 200);
+    let texts = billing.texts(2).await;
+    assert!(texts[1].contains("ничего не списано"), "{texts:#?}");
+    let balances = billing.balances().await;
+    assert_eq!((balances["FREE_OP"], balances["RUB"]), (4, 49_900));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_update_with_a_wrong_secret_is_refused() {
     let billing = billing().await;
     for secret in ["", "wrong", "e2e-webhook-secret-and-more"] {
         let status = billing
             .gateway
-            .telegram_with_secret(secret, sample("update_generate.json"))
+            .telegram_with_secret(secret, update("update_generate.json", Duration::ZERO))
             .await;
         assert_eq!(status, 401, "{secret:?}");
     }
@@ -128,7 +150,7 @@ async fn an_update_with_a_wrong_secret_does_nothing() {
     let billing = billing().await;
     let status = billing
         .gateway
-        .telegram_with_secret("wrong", sample("update_generate.json"))
+        .telegram_with_secret("wrong", update("update_generate.json", Duration::ZERO))
         .await;
     assert_eq!(status, 401);
     only_a_good_payment_is_credited(&billing).await;

@@ -6,10 +6,11 @@
 use e2e_tests::{
     Backend, Billing,
     billing::{has_figure, other_payment, payment},
-    gateway::sample,
+    gateway::{sample, update},
     on_both_backends,
 };
 use ledger_proto::v1::{Event, event::Payload};
+use std::time::Duration;
 
 /// Tells the story, and waits until all of it has arrived.
 async fn told(backend: Backend) -> Billing {
@@ -37,7 +38,7 @@ async fn told(backend: Backend) -> Billing {
     assert_eq!(
         billing
             .gateway
-            .telegram(sample("update_generate.json"))
+            .telegram(update("update_generate.json", Duration::ZERO))
             .await,
         200
     );
@@ -103,8 +104,8 @@ on_both_backends! {
         let billing = told(backend).await;
         let before = billing.events().await;
         assert_eq!(billing.gateway.yookassa(sample("payment_succeeded.json")).await, 200);
-        for update in ["update_start.json", "update_balance.json", "update_generate.json"] {
-            assert_eq!(billing.gateway.telegram(sample(update)).await, 200);
+        for file in ["update_start.json", "update_balance.json", "update_generate.json"] {
+            assert_eq!(billing.gateway.telegram(update(file, Duration::ZERO)).await, 200);
         }
         // What comes after them is handled after them.
         billing.pay(&other_payment()).await;

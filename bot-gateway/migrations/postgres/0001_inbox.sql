@@ -12,6 +12,7 @@ CREATE TABLE inbox (
     content_key TEXT NOT NULL,
     -- Rows with equal keys are handled one after another.
     ordering_key TEXT NOT NULL,
+    -- Emptied when it is too old and the row doesn't wait.
     body BYTEA NOT NULL,
     received_at_ms BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'parked')),
@@ -24,3 +25,4 @@ CREATE TABLE inbox (
 
 CREATE INDEX inbox_waiting ON inbox (door, ordering_key, id) WHERE state = 'waiting';
 CREATE INDEX inbox_done ON inbox (received_at_ms) WHERE state = 'done';
+CREATE INDEX inbox_parked ON inbox (received_at_ms) WHERE state = 'parked';

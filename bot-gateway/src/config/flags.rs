@@ -1,7 +1,7 @@
 //! The command line as `--help` shows it. Values are text here: reading them
 //! is [`super::Config`]'s, so that all that is wrong is told at once.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Turns Telegram updates and YooKassa notifications into calls on the ledger.
 ///
@@ -12,6 +12,7 @@ use clap::Parser;
 #[command(
     name = "bot-gateway",
     version,
+    disable_help_subcommand = true,
     after_help = "\
 Paths:
   POST /telegram/{bot}      give this to setWebhook, with the secret
@@ -22,6 +23,10 @@ When it is ready, it prints one line: bot-gateway ready http=ADDRESS
 Exit codes: 0 after SIGINT or SIGTERM, 64 if a setting is wrong, 1 if it can't start."
 )]
 pub struct Flags {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Where the inbox is kept. `sqlite:///./gateway.db` is a path relative to
     /// the working directory, `sqlite:////var/lib/gateway.db` (four slashes)
     /// an absolute one; `postgresql://user:password@host/name` uses the schema
@@ -31,7 +36,8 @@ pub struct Flags {
         long,
         value_name = "URL",
         env = "GATEWAY_DATABASE_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        global = true
     )]
     pub database_url: Option<String>,
 
@@ -43,7 +49,8 @@ pub struct Flags {
     #[arg(long, value_name = "URL", env = "LEDGER_URL")]
     pub ledger_url: Option<String>,
 
-    /// The ledger's book that this bot's users are in. [default: media-lab]
+    /// The ledger's book that this bot's users are in: 1 to 63 of a-z, 0-9 and
+    /// -, the first one no -. [default: media-lab]
     #[arg(long, value_name = "BOOK", env = "LEDGER_BOOK")]
     pub ledger_book: Option<String>,
 
@@ -107,6 +114,11 @@ pub struct Flags {
     #[arg(long, value_name = "CODE", env = "YOOKASSA_CURRENCY")]
     pub yookassa_currency: Option<String>,
 
+    /// How many days bodies stay that nothing will be done about: of rows that
+    /// are parked or done. They hold names and digits of cards. [default: 90]
+    #[arg(long, value_name = "DAYS", env = "GATEWAY_BODY_DAYS")]
+    pub body_days: Option<String>,
+
     /// What to log, e.g. `info` or `warn,bot_gateway=debug`. [default: info]
     #[arg(long, value_name = "FILTER", env = "GATEWAY_LOG")]
     pub log: Option<String>,
@@ -114,4 +126,37 @@ pub struct Flags {
     /// How to log: text or json. [default: text]
     #[arg(long, value_name = "FORMAT", env = "GATEWAY_LOG_FORMAT")]
     pub log_format: Option<String>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows which rows of the inbox are parked, or has some tried again.
+    Inbox {
+        /// What of it.
+        #[command(subcommand)]
+        verb: InboxVerb,
+    },
+}
+
+/// What to do about the inbox.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum InboxVerb {
+    /// Lists the rows that are parked, the oldest first.
+    ///
+    /// A row is a line of columns with tabs between them: its id, the door that
+    /// it came in by, when (UTC), how often it was tried, what its sender calls
+    /// it, and why it is parked. Bodies are not shown: they hold personal data.
+    ListParked,
+    /// Has parked rows tried again, once their cause is mended.
+    ///
+    /// They wait as if they had just come in; a gateway that runs finds them by
+    /// itself. Nothing is charged or credited twice by it. A row whose
+    /// body is gone (see GATEWAY_BODY_DAYS) can't be tried again. Exit code 1
+    /// if one of them can't.
+    Retry {
+        /// The ids that list-parked shows.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
+    },
 }

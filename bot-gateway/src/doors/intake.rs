@@ -30,6 +30,8 @@ pub(super) enum Refused {
     Busy,
     /// It can't be stored.
     NoInbox,
+    /// [`limits::ROWS_WAITING_MAX`] others wait.
+    Full,
     /// There is no bot.
     NoBot,
     /// There is a bot, of another name.
@@ -97,6 +99,13 @@ impl Doors {
         let door = arrival.door.name();
         let stored = timeout(limits::STORE_TIMEOUT, self.inbox.store(arrival, now_ms)).await;
         match stored {
+            Ok(Ok(Stored::Full)) => {
+                tracing::error!(
+                    door,
+                    "too many bodies wait: more are refused until fewer do"
+                );
+                Err(Refused::Full)
+            }
             Ok(Ok(stored)) => {
                 self.log(arrival, stored);
                 Ok(stored)
@@ -128,6 +137,7 @@ impl Doors {
                 self.wake.notify_one();
             }
             (_, Stored::Duplicate) => tracing::debug!(door, "a duplicate"),
+            (_, Stored::Full) => {}
         }
     }
 }
@@ -140,7 +150,9 @@ impl Refused {
             Self::BrokenOff => StatusCode::BAD_REQUEST,
             Self::OtherBot => StatusCode::NOT_FOUND,
             Self::WrongSecret => StatusCode::UNAUTHORIZED,
-            Self::Busy | Self::NoInbox | Self::NoBot => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::NoInbox | Self::Full | Self::NoBot => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -153,6 +165,7 @@ impl Refused {
             Self::WrongSecret => "wrong or missing secret token\n",
             Self::Busy => "too many requests at once\n",
             Self::NoInbox => "the inbox isn't available\n",
+            Self::Full => "too many bodies wait in the inbox\n",
             Self::NoBot => "this gateway has no bot: BOT_TOKEN is not set\n",
         }
     }

@@ -5,6 +5,10 @@ use std::{collections::HashMap, fmt, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+/// The reason of a request that came too late, and always will. Its code may be
+/// that of a deadline, which by itself says nothing of the next attempt.
+const EXPIRED: &str = "REQUEST_EXPIRED";
+
 /// A call that gave no answer, or a no. `Display` has no personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -60,7 +64,7 @@ impl Failure {
             metadata,
             fields,
         };
-        if !is_transient(status.code()) {
+        if refusal.reason == EXPIRED || !is_transient(status.code()) {
             return Self::Refused(refusal);
         }
         let after = details.retry_info().and_then(|retry| retry.retry_delay);
@@ -158,6 +162,15 @@ mod tests {
             Code::AlreadyExists,
         ] {
             let failure = Failure::from_status(Status::new(code, "m"));
+            assert!(matches!(failure, Failure::Refused(_)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_came_too_late_is_refused_whatever_its_code() {
+        for code in [Code::DeadlineExceeded, Code::FailedPrecondition] {
+            let details = ErrorDetails::with_error_info("REQUEST_EXPIRED", "ledger.v1", []);
+            let failure = Failure::from_status(Status::with_error_details(code, "", details));
             assert!(matches!(failure, Failure::Refused(_)), "{code:?}");
         }
     }

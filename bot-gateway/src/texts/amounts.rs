@@ -13,10 +13,8 @@ const FREE_OPERATION: &str = "FREE_OP";
 #[must_use]
 pub fn wallet(language: Language, wallet: &Wallet) -> String {
     if wallet.is_empty() {
-        return match language {
-            Language::Russian => "пока ничего".to_owned(),
-            Language::English => "nothing yet".to_owned(),
-        };
+        // It must fit behind "Balance:" and behind "Left:".
+        return "0".to_owned();
     }
     let shown: Vec<String> = wallet
         .iter()
@@ -134,7 +132,7 @@ mod tests {
 
     #[test]
     fn an_empty_wallet_is_said_to_be_empty() {
-        assert_eq!(wallet(Language::Russian, &Vec::new()), "пока ничего");
-        assert_eq!(wallet(Language::English, &Vec::new()), "nothing yet");
+        assert_eq!(wallet(Language::Russian, &Vec::new()), "0");
+        assert_eq!(wallet(Language::English, &Vec::new()), "0");
     }
 }

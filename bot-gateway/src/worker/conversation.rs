@@ -76,9 +76,10 @@ impl Handlers {
                 operation,
                 request_id,
                 external_id,
+                expires_at_ms,
             } => self
                 .ledger
-                .charge(account, operation, request_id, &external_id)
+                .charge(account, operation, request_id, &external_id, expires_at_ms)
                 .await
                 .map(Answer::Charged),
             Step::Balance | Step::Say(_) => self.ledger.balance(account).await.map(Answer::Balance),

@@ -70,6 +70,9 @@ pub enum Mismatch {
     /// The notification names another amount.
     #[error("the notification's amount isn't the payment's")]
     Amount,
+    /// Money went back to the payer before the payment was credited.
+    #[error("the payment has been refunded at YooKassa, in part or in whole")]
+    Refunded,
     /// A time can't be read.
     #[error("the payment's times can't be read")]
     Times,
@@ -116,6 +119,9 @@ pub fn check(
         minor(notified, expected) == Ok(amount_minor),
         Mismatch::Amount,
     )?;
+    if let Some(refunded) = &payment.refunded_amount {
+        require(minor(refunded, expected)? == 0, Mismatch::Refunded)?;
+    }
     let income_minor = payment
         .income_amount
         .as_ref()
@@ -216,6 +222,10 @@ mod tests {
         serde_json::from_value(payment).unwrap()
     }
 
+    fn refund(value: &str) -> Value {
+        json!({"value": value, "currency": "RUB"})
+    }
+
     fn rub(value: &str) -> Amount {
         Amount {
             value: value.to_owned(),
@@ -255,6 +265,9 @@ mod tests {
             ("/amount/value", json!("0.00"), Mismatch::AmountUnreadable),
             ("/amount/value", json!("499.01"), Mismatch::Amount),
             ("/income_amount/currency", json!("USD"), Mismatch::Currency),
+            ("/refunded_amount", refund("499.00"), Mismatch::Refunded),
+            ("/refunded_amount", refund("0.01"), Mismatch::Refunded),
+            ("/refunded_amount", refund("-1"), Mismatch::AmountUnreadable),
             ("/created_at", json!("yesterday"), Mismatch::Times),
             ("/captured_at", json!(""), Mismatch::Times),
             ("/metadata", json!({}), Mismatch::NoAccount),
@@ -273,6 +286,13 @@ mod tests {
             let found = check(expected(), "3017d1f0", Some(&rub("499.00")), &payment);
             assert_eq!(found, Err(mismatch), "{pointer} {value}");
         }
+    }
+
+    #[test]
+    fn a_refund_of_nothing_is_none() {
+        let payment = with("/refunded_amount", refund("0.00"));
+        let credit = check(expected(), "3017d1f0", Some(&rub("499.00")), &payment).unwrap();
+        assert_eq!(credit.amount_minor, 49_900);
     }
 
     #[test]

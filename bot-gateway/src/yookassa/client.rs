@@ -22,6 +22,8 @@ pub struct Payment {
     pub paid: bool,
     /// What was paid.
     pub amount: Amount,
+    /// What the payer got back since: a refund leaves the status as it is.
+    pub refunded_amount: Option<Amount>,
     /// What the shop gets after the fee, once that is known.
     pub income_amount: Option<Amount>,
     /// Which shop.

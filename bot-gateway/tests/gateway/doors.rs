@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bot_gateway::limits;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -154,6 +155,33 @@ async fn an_inbox_that_is_gone_is_503_with_when_to_come_back() {
     assert_eq!(reply.status, 503);
     assert!(
         reply.text.contains(r#""database":"unreachable""#),
+        "{}",
+        reply.text
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_inbox_that_is_full_is_503_with_when_to_come_back() {
+    let database = Database::sqlite();
+    let gateway = Running::start(&database, &[NO_LEDGER]).await;
+    let rows = limits::ROWS_WAITING_MAX;
+    database
+        .execute(&format!(
+            "WITH RECURSIVE numbers (n) AS \
+                 (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows}) \
+             INSERT INTO inbox (door, source_key, content_key, ordering_key, body, \
+                 received_at_ms, state, next_attempt_at_ms) \
+             SELECT 'yookassa', 'n' || n, '', 'n' || n, x'7b', 0, 'waiting', 0 FROM numbers"
+        ))
+        .await;
+    let reply = gateway.post("/yookassa/webhook", None, PAID).await;
+    assert_eq!(
+        (reply.status, reply.retry_after.as_deref()),
+        (503, Some("2"))
+    );
+    assert!(
+        reply.text.contains("too many bodies wait"),
         "{}",
         reply.text
     );

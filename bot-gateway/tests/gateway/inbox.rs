@@ -1,13 +1,16 @@
 //! The inbox's contract, on each backend.
 
-use bot_gateway::inbox::{Arrival, Door, Error, Fate, Inbox, OpenDoors, Outcome, Row, Stored};
+use std::time::Duration;
+
+use bot_gateway::{
+    inbox::{Arrival, Door, Error, Fate, Inbox, Outcome, Retried, Row, Stored},
+    limits,
+    worker::Upkeep,
+};
 
 use crate::backends::{Database, on_each};
 
-const ALL: OpenDoors = OpenDoors {
-    yookassa: true,
-    telegram: true,
-};
+const DAY_MS: i64 = 24 * 3600 * 1000;
 const NOW_MS: i64 = 1_795_166_100_000;
 
 fn arrival(door: Door, source_key: &str, ordering_key: &str, body: &str) -> Arrival {
@@ -34,7 +37,7 @@ fn update(source_key: &str, chat: &str) -> Arrival {
 async fn store(inbox: &Inbox, arrival: &Arrival) -> i64 {
     match inbox.store(arrival, NOW_MS).await.unwrap() {
         Stored::New(id) => id,
-        Stored::Duplicate => panic!("a duplicate: {arrival:?}"),
+        other => panic!("{other:?}: {arrival:?}"),
     }
 }
 
@@ -43,7 +46,10 @@ async fn open(database: &Database) -> Inbox {
 }
 
 async fn due(inbox: &Inbox, now_ms: i64) -> Vec<String> {
-    let rows = inbox.due(now_ms, ALL, 100).await.unwrap();
+    let mut rows = Vec::new();
+    for door in Door::ALL {
+        rows.extend(inbox.due(now_ms, door, 100).await.unwrap());
+    }
     rows.into_iter()
         .map(|row: Row| String::from_utf8(row.body).unwrap())
         .collect()
@@ -116,7 +122,8 @@ async fn rows_are_in_order_within_their_key_and_free_across_keys() {
         store(&inbox, &update("a3", "chat:a")).await;
         store(&inbox, &update("b1", "chat:b")).await;
         assert_eq!(due(&inbox, NOW_MS).await, ["a1", "b1"]);
-        assert_eq!(inbox.due(NOW_MS, ALL, 1).await.unwrap().len(), 1);
+        let one = inbox.due(NOW_MS, Door::Telegram, 1).await.unwrap();
+        assert_eq!(one.len(), 1);
         let retry = Outcome::Retry {
             at_ms: NOW_MS + 1000,
             reason: "busy".to_owned(),
@@ -153,20 +160,15 @@ async fn rows_are_in_order_within_their_key_and_free_across_keys() {
 }
 
 #[tokio::test]
-async fn a_closed_door_keeps_its_rows() {
+async fn each_door_has_its_own_rows() {
     on_each(async |database| {
         let inbox = open(database).await;
-        store(&inbox, &update("u", "chat:1")).await;
-        store(&inbox, &arrival(Door::Yookassa, "n", "payment:1", "n")).await;
-        let cases = [
-            (true, true, 2),
-            (true, false, 1),
-            (false, true, 1),
-            (false, false, 0),
-        ];
-        for (yookassa, telegram, expected) in cases {
-            let doors = OpenDoors { yookassa, telegram };
-            assert_eq!(inbox.due(NOW_MS, doors, 100).await.unwrap().len(), expected);
+        let update = store(&inbox, &update("u", "1")).await;
+        let notification = store(&inbox, &arrival(Door::Yookassa, "n", "1", "n")).await;
+        for (door, id) in [(Door::Telegram, update), (Door::Yookassa, notification)] {
+            let rows = inbox.due(NOW_MS, door, 100).await.unwrap();
+            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+            assert_eq!(ids, [id], "{door:?}");
         }
         inbox.close().await;
     })
@@ -191,7 +193,7 @@ async fn what_waits_goes_on_after_a_restart() {
         let parked = store(&inbox, &parked).await;
         inbox.close().await;
         let inbox = open(database).await;
-        let rows = inbox.due(NOW_MS + 5, ALL, 100).await.unwrap();
+        let rows = inbox.due(NOW_MS + 5, Door::Telegram, 100).await.unwrap();
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].id, rows[0].attempts), (id, 1));
         assert_eq!(
@@ -216,6 +218,136 @@ async fn only_old_rows_that_are_done_are_removed() {
         assert_eq!(inbox.prune(NOW_MS + 1).await.unwrap(), 1);
         assert_eq!(inbox.count("done").await.unwrap(), 0);
         assert_eq!(inbox.count("waiting").await.unwrap(), 1);
+        inbox.close().await;
+    })
+    .await;
+}
+
+async fn parked(inbox: &Inbox, source_key: &str, received_at_ms: i64) -> i64 {
+    let mut arrival = arrival(Door::Yookassa, source_key, source_key, "4111 Ann");
+    arrival.fate = Fate::Park {
+        reason: "amount".to_owned(),
+    };
+    match inbox.store(&arrival, received_at_ms).await.unwrap() {
+        Stored::New(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_are_old_and_do_not_wait_are_dropped() {
+    on_each(async |database| {
+        let inbox = open(database).await;
+        let waiting = store(&inbox, &update("waiting", "chat:1")).await;
+        let done = store(&inbox, &update("done", "chat:2")).await;
+        inbox.settle(done, &Outcome::Done).await.unwrap();
+        let old = parked(&inbox, "old", NOW_MS).await;
+        let young = parked(&inbox, "young", NOW_MS + 1).await;
+        let upkeep = Upkeep {
+            inbox: inbox.clone(),
+            bodies_kept: Duration::from_secs(90 * 24 * 3600),
+        };
+        let has_bodies = async || -> Vec<(i64, bool)> {
+            let rows = inbox.parked(0, 100).await.unwrap();
+            rows.iter().map(|row| (row.id, row.has_body)).collect()
+        };
+        upkeep.run(NOW_MS + 90 * DAY_MS).await;
+        assert_eq!(has_bodies().await, [(old, true), (young, true)]);
+        upkeep.run(NOW_MS + 90 * DAY_MS + 1).await;
+        assert_eq!(has_bodies().await, [(old, false), (young, true)]);
+        let row = &inbox.parked(0, 1).await.unwrap()[0];
+        assert_eq!(
+            (row.source_key.as_str(), row.reason.as_str()),
+            ("old", "amount")
+        );
+        assert_eq!(due(&inbox, NOW_MS).await, ["waiting"], "it has its body");
+        // What is done goes whole, and sooner.
+        assert_eq!(inbox.find(done).await.unwrap(), None);
+        assert!(inbox.find(waiting).await.unwrap().is_some());
+        inbox.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bodies_of_rows_that_are_done_may_go_before_the_rows() {
+    on_each(async |database| {
+        let inbox = open(database).await;
+        let done = store(&inbox, &update("done", "chat:1")).await;
+        inbox.settle(done, &Outcome::Done).await.unwrap();
+        assert_eq!(inbox.drop_bodies(NOW_MS).await.unwrap(), 0);
+        assert_eq!(inbox.drop_bodies(NOW_MS + 1).await.unwrap(), 1);
+        assert_eq!(inbox.drop_bodies(NOW_MS + 1).await.unwrap(), 0);
+        let again = inbox.store(&update("done", "chat:1"), NOW_MS).await;
+        assert_eq!(again.unwrap(), Stored::Duplicate);
+        inbox.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn parked_rows_are_listed_and_tried_again() {
+    on_each(async |database| {
+        let inbox = open(database).await;
+        let waiting = store(&inbox, &update("waiting", "chat:1")).await;
+        let [one, two] = [
+            parked(&inbox, "one", NOW_MS).await,
+            parked(&inbox, "two", NOW_MS).await,
+        ];
+        let listed = inbox.parked(0, 1).await.unwrap();
+        assert_eq!((listed.len(), listed[0].id), (1, one));
+        let behind = inbox.parked(one, 100).await.unwrap();
+        let row = &behind[0];
+        assert_eq!((behind.len(), row.id), (1, two));
+        assert_eq!(
+            (row.door.as_str(), row.received_at_ms),
+            ("yookassa", NOW_MS)
+        );
+        assert_eq!((row.reason.as_str(), row.has_body), ("amount", true));
+
+        assert_eq!(inbox.retry(two).await.unwrap(), Retried::Waits);
+        assert_eq!(due(&inbox, 0).await, ["4111 Ann"], "it is due at once");
+        assert_eq!(inbox.retry(99).await.unwrap(), Retried::Unknown);
+        assert!(matches!(
+            inbox.retry(waiting).await.unwrap(),
+            Retried::NotParked(row) if row.state == "waiting"
+        ));
+        inbox.drop_bodies(NOW_MS + 1).await.unwrap();
+        assert_eq!(inbox.retry(one).await.unwrap(), Retried::NoBody);
+        assert_eq!(inbox.count("parked").await.unwrap(), 1);
+        inbox.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_door_with_too_many_rows_waiting_takes_no_more() {
+    on_each(async |database| {
+        let inbox = open(database).await;
+        let schema = if database.url.starts_with("sqlite") {
+            ""
+        } else {
+            "gateway."
+        };
+        let rows = limits::ROWS_WAITING_MAX - 1;
+        database
+            .execute(&format!(
+                "WITH RECURSIVE numbers (n) AS \
+                     (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows}) \
+                 INSERT INTO {schema}inbox (door, source_key, content_key, ordering_key, body, \
+                     received_at_ms, state, next_attempt_at_ms) \
+                 SELECT 'telegram', 'n' || n, '', 'chat:1', '', 0, 'waiting', 0 FROM numbers"
+            ))
+            .await;
+        let last = update("last", "chat:1");
+        let id = store(&inbox, &last).await;
+        let more = update("more", "chat:1");
+        assert_eq!(inbox.store(&more, NOW_MS).await.unwrap(), Stored::Full);
+        assert_eq!(inbox.store(&last, NOW_MS).await.unwrap(), Stored::Duplicate);
+        // The other door has its own bound.
+        store(&inbox, &arrival(Door::Yookassa, "n", "payment:1", "n")).await;
+        inbox.settle(id, &Outcome::Done).await.unwrap();
+        store(&inbox, &more).await;
         inbox.close().await;
     })
     .await;

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use bot_gateway::inbox::Inbox;
+use bot_gateway::inbox::{Arrival, Door, Fate, Inbox};
 
 use crate::{PATIENCE, backends::Database, eventually, stand_ins::post};
 
@@ -136,6 +136,80 @@ async fn a_database_of_somebody_else_stops_the_start() {
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("`users`"), "{told}");
+}
+
+#[tokio::test]
+async fn variables_of_the_bots_that_are_not_used_are_named() {
+    let database = Database::sqlite();
+    let mut child = program()
+        .env("GATEWAY_DATABASE_URL", &database.url)
+        .env("GATEWAY_HTTP_ADDR", "127.0.0.1:0")
+        .env("YOOKASSA_RETURN_URL", "https://hunter2.example/return")
+        .env("YOOKASSA_WEBHOOK_URL", "https://hunter2.example/webhook")
+        .env("REDIS_URL", "")
+        .spawn()
+        .unwrap();
+    ready(&mut child).await;
+    child.kill().await.unwrap();
+    let mut logs = String::new();
+    let mut stderr = child.stderr.take().unwrap();
+    stderr.read_to_string(&mut logs).await.unwrap();
+    for name in ["YOOKASSA_RETURN_URL", "YOOKASSA_WEBHOOK_URL"] {
+        let told = logs.matches(&format!("{name} is set and not used")).count();
+        assert_eq!(told, 1, "{name}:\n{logs}");
+    }
+    assert!(
+        !logs.contains("hunter2") && !logs.contains("REDIS_URL"),
+        "{logs}"
+    );
+}
+
+#[tokio::test]
+async fn parked_rows_are_shown_and_tried_again() {
+    let database = Database::sqlite();
+    let run = async |arguments: &[&str]| {
+        let mut command = program();
+        command.env("GATEWAY_DATABASE_URL", &database.url);
+        let output = command.arg("inbox").args(arguments).output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, _, told) = run(&["list-parked"]).await;
+    assert_eq!(code, Some(1), "a database that isn't there is not made");
+    assert!(told.contains("GATEWAY_DATABASE_URL"), "{told}");
+
+    let inbox = Inbox::open(&database.parsed()).await.unwrap();
+    let arrival = Arrival {
+        door: Door::Yookassa,
+        source_key: "payment.succeeded/p-1/succeeded".to_owned(),
+        content_key: "hash".to_owned(),
+        ordering_key: "payment:p-1".to_owned(),
+        body: b"4111 Ann".to_vec(),
+        fate: Fate::Park {
+            reason: "the payment is another shop's".to_owned(),
+        },
+    };
+    inbox.store(&arrival, 1_795_166_100_000).await.unwrap();
+    let row = "1\tyookassa\t2026-11-20T09:15:00Z\t0\tpayment.succeeded/p-1/succeeded\t\
+               the payment is another shop's\n";
+    let (code, listed, _) = run(&["list-parked"]).await;
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        listed,
+        format!("ID\tDOOR\tRECEIVED\tATTEMPTS\tSOURCE\tREASON\n{row}")
+    );
+
+    let (code, told, _) = run(&["retry", "1", "2"]).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(told, "1: will be tried again\n2: there is no such row\n");
+    assert_eq!(inbox.count("waiting").await.unwrap(), 1);
+    let (code, listed, _) = run(&["list-parked"]).await;
+    assert_eq!((code, listed.lines().count()), (Some(0), 1));
+    inbox.close().await;
 }
 
 #[tokio::test]

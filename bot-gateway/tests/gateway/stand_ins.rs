@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post as posted},
 };
-use bot_gateway::{config::Config, server::Gateway};
+use bot_gateway::{config::Task, server::Gateway};
 use ledger_proto::v1::{
     AssetAmount, Balance, ChargeRequest, ChargeResponse, GetBalanceRequest, GetBalanceResponse,
     MutationResult, OpenAccountRequest, OpenAccountResponse, RecordPaymentRequest,
@@ -57,7 +57,7 @@ pub(crate) struct Call {
     pub(crate) body: Value,
 }
 
-/// A server that answers HTTP from a script.
+/// A server that answers HTTP from a script, or not at all.
 pub(crate) struct Remote {
     pub(crate) url: String,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -65,15 +65,25 @@ pub(crate) struct Remote {
 
 struct RemoteState {
     calls: Arc<Mutex<Vec<Call>>>,
-    script: Script<(u16, String)>,
+    /// Without one it takes calls and leaves them hanging.
+    script: Option<Script<(u16, String)>>,
 }
 
 impl Remote {
     pub(crate) async fn start(answers: impl IntoIterator<Item = (u16, String)>) -> Self {
+        Self::serve(Some(Script::new(answers))).await
+    }
+
+    /// One that takes calls and never answers.
+    pub(crate) async fn hanging() -> Self {
+        Self::serve(None).await
+    }
+
+    async fn serve(script: Option<Script<(u16, String)>>) -> Self {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let state = RemoteState {
             calls: Arc::clone(&calls),
-            script: Script::new(answers),
+            script,
         };
         let router = Router::new()
             .route("/{*path}", get(answer).post(answer))
@@ -104,7 +114,10 @@ async fn answer(
         body: serde_json::from_str(&body).unwrap_or_default(),
     };
     state.calls.lock().unwrap().push(call);
-    let (status, body) = state.script.next();
+    let Some(script) = &state.script else {
+        return std::future::pending().await;
+    };
+    let (status, body) = script.next();
     let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();
     if status == 302 {
         response
@@ -264,7 +277,9 @@ impl Running {
         let database = format!("--database-url={}", database.url);
         let fixed = ["bot-gateway", "--http-addr=127.0.0.1:0", &database];
         let arguments = fixed.iter().chain(flags).map(Into::into);
-        let config = Config::parse(arguments).unwrap();
+        let Task::Serve(config) = Task::parse(arguments).unwrap() else {
+            panic!("not a gateway: {flags:?}");
+        };
         let gateway = Gateway::bind(&config).await.unwrap();
         let url = format!("http://{}", gateway.address());
         let inbox = gateway.inbox().clone();

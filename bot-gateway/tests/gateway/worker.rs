@@ -1,5 +1,7 @@
 //! From a body at a door to its effects.
 
+use bot_gateway::{inbox::Retried, limits};
+use ledger_proto::v1::AssetAmount;
 use serde_json::json;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -13,7 +15,11 @@ use crate::{
 const SECRET: &str = "hook";
 
 fn notification(event: &str) -> Vec<u8> {
-    json!({"type": "notification", "event": event, "object": {"id": "p-1", "status": "succeeded",
+    notification_of(event, "p-1")
+}
+
+fn notification_of(event: &str, id: &str) -> Vec<u8> {
+    json!({"type": "notification", "event": event, "object": {"id": id, "status": "succeeded",
         "amount": {"value": "499.00", "currency": "RUB"}}})
     .to_string()
     .into_bytes()
@@ -49,9 +55,17 @@ impl Scene {
         yookassa: Vec<(u16, String)>,
         telegram: Vec<(u16, String)>,
     ) -> Self {
-        let ledger = Ledger::start(answers).await;
         let yookassa = Remote::start(yookassa).await;
         let telegram = Remote::start(telegram).await;
+        Self::between(database, Ledger::start(answers).await, yookassa, telegram).await
+    }
+
+    async fn between(
+        database: &Database,
+        ledger: Ledger,
+        yookassa: Remote,
+        telegram: Remote,
+    ) -> Self {
         let flags = [
             format!("--ledger-url={}", ledger.url),
             format!("--yookassa-api-url={}", yookassa.url),
@@ -126,7 +140,7 @@ async fn a_payment_is_recorded_once_and_its_payer_told() {
             assert_eq!(request.amount.as_ref().unwrap().amount, 49_900);
             assert_eq!(asked.origins, ["media_lab"]);
         }
-        let told = "Оплата 499,00 ₽ получена. Баланс: 4 бесплатные операции, 499,00 ₽.";
+        let told = "Платёж на 499,00 ₽ получен. Ваш баланс: 4 бесплатные операции, 499,00 ₽.";
         assert_eq!(scene.texts(), [told]);
         assert_eq!(scene.gateway.inbox.count("waiting").await.unwrap(), 0);
         scene.gateway.stop().await;
@@ -236,6 +250,50 @@ async fn what_is_not_ours_to_credit_is_parked_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_payment_that_was_refunded_meanwhile_is_parked() {
+    let mut refunded: serde_json::Value = serde_json::from_str(&payment().1).unwrap();
+    refunded["refunded_amount"] = json!({"value": "499.00", "currency": "RUB"});
+    let database = Database::sqlite();
+    let scene = Scene::start(
+        &database,
+        Answers::default(),
+        vec![(200, refunded.to_string())],
+        vec![telegram_ok()],
+    )
+    .await;
+    scene.pays("payment.succeeded").await;
+    scene.ends("parked", 1).await;
+    let row = scene.gateway.inbox.find(1).await.unwrap().unwrap();
+    assert_eq!(
+        row.last_error.as_deref(),
+        Some("the payment has been refunded at YooKassa, in part or in whole")
+    );
+    assert!(scene.ledger.asked.lock().unwrap().recorded.is_empty());
+    scene.gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_parked_row_is_handled_after_a_retry() {
+    on_each(async |database| {
+        let forbidden = (400, "{}".to_owned());
+        let scene = Scene::start(
+            database,
+            Answers::default(),
+            vec![forbidden, payment()],
+            vec![telegram_ok()],
+        )
+        .await;
+        scene.pays("payment.succeeded").await;
+        scene.ends("parked", 1).await;
+        assert_eq!(scene.gateway.inbox.retry(1).await.unwrap(), Retried::Waits);
+        scene.ends("done", 1).await;
+        assert_eq!(scene.ledger.asked.lock().unwrap().recorded.len(), 1);
+        scene.gateway.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_chat_is_answered_in_its_order() {
     let database = Database::sqlite();
     let scene = Scene::start(
@@ -254,7 +312,7 @@ async fn a_chat_is_answered_in_its_order() {
     let texts = scene.texts();
     assert_eq!(texts.len(), 4, "{texts:?}");
     assert!(texts[0].starts_with("Здравствуйте!\nВаш баланс: 4 бесплатные операции, 499,00 ₽."));
-    assert!(texts[1].starts_with("Оплачено: 1 бесплатная операция."));
+    assert!(texts[1].starts_with("Списано: 1 бесплатная операция."));
     assert_eq!(texts[2], "Ваш баланс: 4 бесплатные операции, 499,00 ₽.");
     assert!(texts[3].starts_with("Команды:"));
     {
@@ -264,6 +322,12 @@ async fn a_chat_is_answered_in_its_order() {
         assert_eq!(
             charge.annotations.as_ref().unwrap().external_id,
             "media_lab:2"
+        );
+        let expires = charge.expire_time.as_ref().unwrap();
+        assert_eq!(
+            expires.seconds,
+            1_795_166_100 + 600,
+            "ten minutes after the message"
         );
         assert!(
             !format!("{charge:?}").contains("private"),
@@ -299,6 +363,56 @@ async fn a_wallet_that_is_empty_is_explained() {
           Пополните баланс, например на 100,00 ₽."]
     );
     scene.gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_operation_that_came_too_late_is_not_charged_later() {
+    for code in [Code::DeadlineExceeded, Code::FailedPrecondition] {
+        let details = ErrorDetails::with_error_info("REQUEST_EXPIRED", "ledger.v1", []);
+        let late = Status::with_error_details(code, "", details);
+        let free = AssetAmount::default();
+        let answers = Answers {
+            charges: Script::new([Err(late), Ok(free)]),
+            ..Answers::default()
+        };
+        let database = Database::sqlite();
+        let scene = Scene::start(&database, answers, vec![payment()], vec![telegram_ok()]).await;
+        scene.says(1, "/generate a cat").await;
+        scene.ends("done", 1).await;
+        assert_eq!(
+            scene.texts(),
+            ["Мы не успели выполнить команду вовремя, ничего не списано. Отправьте её ещё раз."]
+        );
+        assert_eq!(scene.ledger.asked.lock().unwrap().charged.len(), 1);
+        scene.gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_yookassa_that_hangs_does_not_keep_the_bot_from_answering() {
+    let database = Database::sqlite();
+    let yookassa = Remote::hanging().await;
+    let telegram = Remote::start([telegram_ok()]).await;
+    let ledger = Ledger::start(Answers::default()).await;
+    let scene = Scene::between(&database, ledger, yookassa, telegram).await;
+    for number in 0..3 * limits::ROWS_IN_WORK_MAX {
+        let body = notification_of("payment.succeeded", &format!("p-{number}"));
+        let reply = scene.gateway.post("/yookassa/webhook", None, &body).await;
+        assert_eq!(reply.status, 200);
+    }
+    eventually("as many notifications hang as may", async || {
+        (scene.yookassa.calls().len() >= limits::ROWS_IN_WORK_MAX).then_some(())
+    })
+    .await;
+    scene.says(1, "/balance").await;
+    // More notifications wait than are in work: with slots in common the
+    // command would wait for all of them, again and again.
+    scene.ends("done", 1).await;
+    assert_eq!(
+        scene.texts(),
+        ["Ваш баланс: 4 бесплатные операции, 499,00 ₽."]
+    );
+    // Not stopped: that would wait for what hangs.
 }
 
 #[tokio::test]
