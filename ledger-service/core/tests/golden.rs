@@ -93,6 +93,7 @@ fn event(payload: Payload) -> Event {
         catalog_version: 3,
         request: None,
         call_id: None,
+        call_hash: None,
         balances: Vec::new(),
         payload,
     }
@@ -108,6 +109,7 @@ fn full_envelope() -> Event {
     Event {
         request_id: Some(RequestId([0x5a; 16])),
         call_id: Some(RequestId([0xa5; 16])),
+        call_hash: Some(vec![0x3c; 32].into()),
         annotations: Annotations {
             external_id: Some("task-77".to_owned()),
             metadata: metadata

@@ -214,6 +214,7 @@ pub(super) fn bare_event(
         catalog_version: context.catalog_version,
         request: None,
         call_id: None,
+        call_hash: None,
         balances: Vec::new(),
         payload,
     }

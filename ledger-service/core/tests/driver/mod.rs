@@ -130,6 +130,7 @@ impl Ledger {
                 request: (index == 0).then(|| request.encoded_command().into()),
                 balances: Vec::new(),
                 call_id: None,
+                call_hash: None,
                 payload: decided.payload,
             };
             let mut after = before.clone();

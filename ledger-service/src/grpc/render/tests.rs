@@ -40,6 +40,7 @@ fn recorded(position: u64, payload: ledger_core::Payload) -> std::sync::Arc<Reco
         catalog_version: 1,
         request: None,
         call_id: None,
+        call_hash: None,
         balances: Vec::new(),
         payload,
     };

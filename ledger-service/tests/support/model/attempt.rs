@@ -188,6 +188,7 @@ impl<'a> Attempt<'a> {
                 .then(|| encode(&request.command).into()),
             balances: Vec::new(),
             call_id: None,
+            call_hash: None,
             payload,
         };
         wallet.take_in(&event);

@@ -158,6 +158,7 @@ fn filters_match_what_they_say() {
         catalog_version: 1,
         request: None,
         call_id: None,
+        call_hash: None,
         balances: Vec::new(),
         payload: Payload::AccountOpened,
     };
