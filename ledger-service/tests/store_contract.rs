@@ -27,3 +27,5 @@ mod load;
 mod postgres;
 #[path = "store_contract/reads.rs"]
 mod reads;
+#[path = "store_contract/rebuild.rs"]
+mod rebuild;

@@ -67,3 +67,31 @@ pub async fn try_execute(database: &Database, statements: &str) -> Result<(), St
     let result = sqlx::raw_sql(text).execute(&mut connection).await;
     result.map(drop).map_err(failed)
 }
+
+/// All rows of a table of the service, each as text, ordered. A row's text has
+/// all of its columns.
+///
+/// # Panics
+/// If the database can't be opened, or has no such table.
+pub async fn rows(database: &Database, table: &str) -> Vec<String> {
+    let Some(file) = file(&database.url) else {
+        let connection = PgConnection::connect(&database.url).await;
+        let mut connection = connection.expect("the server answers");
+        let text = format!("SELECT t::text FROM ledger.{table} t ORDER BY 1");
+        let rows = sqlx::query_scalar(AssertSqlSafe(text));
+        return rows.fetch_all(&mut connection).await.expect("the rows");
+    };
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut connection = options.connect().await.expect("the file can be opened");
+    let columns: Vec<String> =
+        sqlx::query_scalar("SELECT 'quote(' || name || ')' FROM pragma_table_info(?)")
+            .bind(table)
+            .fetch_all(&mut connection)
+            .await
+            .expect("the columns");
+    let text = format!("SELECT {} FROM {table} ORDER BY 1", columns.join("||','||"));
+    let rows = sqlx::query_scalar(AssertSqlSafe(text));
+    let rows = rows.fetch_all(&mut connection).await.expect("the rows");
+    connection.close().await.expect("it closes");
+    rows
+}

@@ -11,6 +11,7 @@ use e2e_tests::{
     postgres::Cluster,
     process::{Finished, Program},
     raw,
+    sql::{file, files_beside},
 };
 use ledger_proto::v1::{AssetAmount, Event, QuoteChargeRequest, event::Payload};
 use sqlx::{Connection as _, PgConnection};
@@ -202,6 +203,31 @@ async fn a_stop_finishes_what_is_in_work() {
     let again = ledger.ledger().charge(request).await.unwrap().into_inner();
     assert!(again.result.unwrap().replayed);
     assert_eq!(balance_of(&balances(&ledger, &account).await, "RUB"), 700);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_stop_leaves_one_sqlite_file_with_everything() {
+    let database = Backend::Sqlite.database().await;
+    let mut ledger = Ledger::start(&Options::media_lab(&database.url)).await;
+    let account = fresh_account();
+    for _ in 0..20 {
+        ledger.ledger().credit(credit(&account, 5)).await.unwrap();
+    }
+    assert_eq!(balance_of(&balances(&ledger, &account).await, "RUB"), 100);
+    assert!(ledger.terminate().await.success());
+
+    let path = file(&database.url).unwrap();
+    let mut files = files_beside(&path);
+    let content = files.remove("ledger.db").unwrap();
+    assert!(files.values().all(Vec::is_empty), "{:?}", files.keys());
+    let left: Vec<&str> = files.keys().map(String::as_str).collect();
+    assert_eq!(left, ["ledger.db.lock"]);
+
+    // The file alone is the ledger.
+    let other = Backend::Sqlite.database().await;
+    fs::write(file(&other.url).unwrap(), content).unwrap();
+    let ledger = Ledger::start(&Options::media_lab(&other.url)).await;
+    assert_eq!(balance_of(&balances(&ledger, &account).await, "RUB"), 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -140,11 +140,47 @@ on_both_backends! {
             ("UPDATE {ledger}requests SET position = 5 WHERE position = 6", "stored requests are not the"),
             ("DELETE FROM {ledger}account_events WHERE position = 5", "the index has"),
             ("UPDATE {ledger}account_events SET operations_delta = 7 WHERE position = 5", "the index has"),
+            ("UPDATE {ledger}account_events SET external_id = 'x' WHERE position = 5", "the index has"),
+            ("DELETE FROM {ledger}account_events", "the index has 0 rows up to event 13"),
+            ("UPDATE {ledger}index_progress SET position = 5", "the index has rows up to event 13, beyond 5"),
             ("DELETE FROM {ledger}accounts WHERE account = 'tg:a'", "accounts have no stored state"),
             ("UPDATE {ledger}accounts SET state = (SELECT state FROM {ledger}accounts WHERE account = 'tg:b') WHERE account = 'tg:a'", "account tg:a: its state is not what its events make"),
             ("UPDATE {ledger}accounts SET due_at_us = NULL WHERE account = 'tg:b'", "account tg:b: its due time is later than what is due"),
             ("UPDATE {ledger}logs SET position = 12", "the head says 12"),
         ]).await;
+    }
+
+    /// As after a restore of some of the tables only.
+    async fn verify_finds_tables_that_are_ahead_of_the_log(backend: Backend) {
+        let back = "UPDATE {ledger}logs SET position = 10,
+                        hash = (SELECT hash FROM {ledger}events WHERE position = 10),
+                        recorded_at_us = (SELECT recorded_at_us FROM {ledger}events WHERE position = 10);
+                    DELETE FROM {ledger}events WHERE position > 10;";
+        let states = "DELETE FROM {ledger}requests WHERE position > 10;
+                      DELETE FROM {ledger}account_events WHERE position > 10;
+                      UPDATE {ledger}index_progress SET position = 10;";
+        let index = "DELETE FROM {ledger}requests WHERE position > 10;";
+        let provider = "INSERT INTO {ledger}external_ids (provider, merchant_account, kind, id, book, position)
+                        VALUES ('yookassa', 'shop', 'payment', 'x', 'media-lab', 99)";
+        all_are_found(backend, &[
+            (back, "requests go on to event 13, beyond the last event, 10"),
+            (&format!("{back}{states}"), "states go on to event 13, beyond the last event, 10"),
+            (&format!("{back}{index}"), "index rows go on to event 13, beyond the last event, 10"),
+            (&format!("{back}{index}"), "index checkpoints go on to event 13, beyond the last event, 10"),
+            (provider, "ids of providers go on to event 99, beyond the last event, 13"),
+        ]).await;
+    }
+
+    /// An index that is being built is not wrong, and it shows how far it is.
+    async fn verify_says_how_far_the_index_is(backend: Backend) {
+        let database = backend.database().await;
+        made(&database).await;
+        let verified = verify(&database.url).await;
+        assert!(verified.stdout.contains("index: caught up to 13 of 13"), "{}", verified.output());
+        execute(&database, "DELETE FROM {ledger}account_events; UPDATE {ledger}index_progress SET position = 0").await;
+        let verified = verify(&database.url).await;
+        assert!(verified.status.success(), "{}", verified.output());
+        assert!(verified.stdout.contains("index: caught up to 0 of 13"), "{}", verified.output());
     }
 
     async fn events_cannot_be_changed_by_mistake(backend: Backend) {

@@ -92,6 +92,8 @@ fn event(payload: Payload) -> Event {
         recorded_at: NOW,
         catalog_version: 3,
         request: None,
+        call_id: None,
+        call_hash: None,
         balances: Vec::new(),
         payload,
     }
@@ -106,6 +108,8 @@ fn full_envelope() -> Event {
     });
     Event {
         request_id: Some(RequestId([0x5a; 16])),
+        call_id: Some(RequestId([0xa5; 16])),
+        call_hash: Some(vec![0x3c; 32].into()),
         annotations: Annotations {
             external_id: Some("task-77".to_owned()),
             metadata: metadata

@@ -3,6 +3,7 @@
 mod call;
 mod catalog;
 mod config;
+mod derive;
 mod http;
 mod rebuild;
 mod scan;
@@ -42,9 +43,10 @@ enum CliCommand {
     /// Prints what is wrong and where, and exits with 1 if anything is. Reads
     /// only; the service may be running.
     Verify(config::DatabaseArgs),
-    /// Make all states and indexes anew from the events.
+    /// Make everything but the events anew from them: requests, ids of
+    /// providers, states, the index.
     ///
-    /// On SQLite the service must not be running.
+    /// No service may be running on the database; it is refused if one is.
     Rebuild(config::DatabaseArgs),
     /// Check a catalog file: all errors at once, with their lines.
     Catalog(catalog::CatalogArgs),

@@ -138,6 +138,12 @@ async fn run_until_signal(
         );
     }
     join(http).await;
+    if let Err(error) = engine.store().close().await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the database was not closed; the next start finds everything all the same"
+        );
+    }
     match drained {
         Ok(Ok(served)) => served?,
         Ok(Err(error)) => tracing::error!(

@@ -6,12 +6,13 @@ mod tables;
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use ledger_core::{Account, Event, Payload};
+use ledger_core::{Account, Event};
 use thiserror::Error;
 
 use super::{
     EXIT_USAGE,
     config::{DatabaseArgs, environment},
+    derive::{self, Requests},
     fail,
     scan::{Progress, chunks},
 };
@@ -19,8 +20,8 @@ use crate::{
     engine::log,
     projections::index_row,
     store::{
-        ExternalId, Head, Mode, NewEvent, RequestKey, SchemaError, SharedStore, StoreError,
-        StoredEvent, StoredRequest, connect,
+        ExternalId, Head, Mode, NewEvent, SchemaError, SharedStore, StoreError, StoredEvent,
+        StoredRequest, connect,
     },
 };
 use multiset::Multiset;
@@ -47,6 +48,7 @@ pub(super) async fn run(args: DatabaseArgs) -> ExitCode {
         for book in store.books().await? {
             is_clean &= verify_book(&store, &book).await?;
         }
+        store.close().await?;
         Ok::<bool, VerifyError>(is_clean)
     };
     match result.await {
@@ -80,8 +82,8 @@ struct Expected {
     requests: Multiset,
     index: Multiset,
     external_ids: BTreeMap<ExternalId, u64>,
-    /// The request whose events are being read.
-    open_request: Option<StoredRequest>,
+    /// The requests whose events are being read.
+    open: Requests,
 }
 
 async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyError> {
@@ -99,7 +101,7 @@ async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyErro
         requests: Multiset::default(),
         index: Multiset::default(),
         external_ids: BTreeMap::new(),
-        open_request: None,
+        open: Requests::default(),
     };
     let mut source = chunks(store.clone(), book.to_owned(), head.position);
     while let Some(rows) = source.recv().await {
@@ -112,24 +114,70 @@ async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyErro
         }
         progress.show(expected.head.position);
     }
-    expected.close_request();
+    expected.close_requests();
     if expected.head != head {
         findings.add(format!(
             "the head says {}, the last event is {}",
             head.position, expected.head.position
         ));
     }
-    tables::accounts(store, book, &head, &expected.accounts, &mut findings).await?;
-    tables::requests(store, book, &head, &expected.requests, &mut findings).await?;
-    tables::external_ids(store, book, &head, &expected.external_ids, &mut findings).await?;
-    tables::index(store, book, indexed, &expected.index, &mut findings).await?;
+    let highest = [
+        (
+            "states",
+            tables::accounts(store, book, &head, &expected.accounts, &mut findings).await?,
+        ),
+        (
+            "requests",
+            tables::requests(store, book, &head, &expected.requests, &mut findings).await?,
+        ),
+        (
+            "ids of providers",
+            tables::external_ids(store, book, &head, &expected.external_ids, &mut findings).await?,
+        ),
+        (
+            "index rows",
+            tables::index(store, book, indexed, &expected.index, &mut findings).await?,
+        ),
+    ];
+    beyond_the_end(store, book, &highest, &mut findings).await?;
     Ok(report(
         book,
         &head,
+        indexed,
         &expected,
         &findings,
         &progress.summary(head.position),
     ))
+}
+
+/// What stands beyond the last event. The service may have gone on since the
+/// events were read, so the ends are read again: they are at least as far as
+/// any row that was seen. What lies between is left to the next time.
+async fn beyond_the_end(
+    store: &SharedStore,
+    book: &str,
+    highest: &[(&str, u64)],
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let indexed = store.indexed_position(book).await?;
+    let seen = store.head(book).await?;
+    let head = seen.map_or(0, |seen| seen.head.position);
+    for (what, position) in highest.iter().chain([&("index checkpoints", indexed)]) {
+        if *position > head {
+            findings.add(format!(
+                "{what} go on to event {position}, beyond the last event, {head}: events are \
+                 missing, or only a part of the tables was restored"
+            ));
+        }
+    }
+    if let Some((_, position)) = highest.last()
+        && (indexed + 1..=head).contains(position)
+    {
+        findings.add(format!(
+            "the index has rows up to event {position}, beyond {indexed}, where it says it is"
+        ));
+    }
+    Ok(())
 }
 
 impl Expected {
@@ -175,8 +223,14 @@ impl Expected {
         }
         compare_columns(&event, columns, findings);
         self.evolve(&event, findings);
-        self.request(&event);
-        self.external_ids(&event);
+        let mut ended = Vec::new();
+        if let Err(what) = self.open.take_in(&event, &mut ended) {
+            findings.add(what);
+        }
+        self.add_requests(&ended);
+        for id in derive::external_ids(&event) {
+            self.external_ids.insert(id, position);
+        }
         if position <= indexed {
             self.index.add(&tables::index_key(&index_row(event)));
         }
@@ -201,49 +255,15 @@ impl Expected {
         }
     }
 
-    /// The first event of a request carries it; those that follow with the
-    /// same id belong to it.
-    fn request(&mut self, event: &Event) {
-        let (Some(request_id), Some(command)) = (event.request_id, &event.request) else {
-            if let Some(open) = &mut self.open_request
-                && Some(open.key.request_id) == event.request_id
-            {
-                open.count = open.count.saturating_add(1);
-            } else {
-                self.close_request();
-            }
-            return;
-        };
-        self.close_request();
-        self.open_request = Some(StoredRequest {
-            key: RequestKey {
-                account: event.account.clone(),
-                request_id,
-            },
-            position: event.position,
-            count: 1,
-            hash: log::request_hash(command, &event.annotations),
-        });
+    fn close_requests(&mut self) {
+        let mut ended = Vec::new();
+        self.open.finish(&mut ended);
+        self.add_requests(&ended);
     }
 
-    fn close_request(&mut self) {
-        if let Some(request) = self.open_request.take() {
-            self.requests.add(&tables::request_key(&request));
-        }
-    }
-
-    fn external_ids(&mut self, event: &Event) {
-        let Payload::PaymentSucceeded(payment) = &event.payload else {
-            return;
-        };
-        for provider_id in &payment.provider_ids {
-            let id = ExternalId {
-                provider: payment.provider.clone(),
-                merchant_account: payment.merchant_account.clone(),
-                kind: provider_id.kind.clone(),
-                id: provider_id.id.clone(),
-            };
-            self.external_ids.insert(id, event.position);
+    fn add_requests(&mut self, ended: &[StoredRequest]) {
+        for request in ended {
+            self.requests.add(&tables::request_key(request));
         }
     }
 }
@@ -268,7 +288,14 @@ fn compare_columns(event: &Event, columns: &NewEvent, findings: &mut Findings) {
 
 /// Prints what was found; answers whether nothing was.
 #[expect(clippy::print_stdout, reason = "the report is the program's output")]
-fn report(book: &str, head: &Head, expected: &Expected, findings: &Findings, took: &str) -> bool {
+fn report(
+    book: &str,
+    head: &Head,
+    indexed: u64,
+    expected: &Expected,
+    findings: &Findings,
+    took: &str,
+) -> bool {
     for line in &findings.lines {
         println!("{book}: {line}");
     }
@@ -283,6 +310,10 @@ fn report(book: &str, head: &Head, expected: &Expected, findings: &Findings, too
         head.position,
         expected.accounts.len(),
         hex(&head.hash)
+    );
+    println!(
+        "{book}: index: caught up to {indexed} of {} events; what is behind, a running service builds",
+        head.position
     );
     println!(
         "{book}: without a published checkpoint it cannot be seen whether events are missing at the end"

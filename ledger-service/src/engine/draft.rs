@@ -2,6 +2,8 @@
 //! the cached states, and the append that they add up to. Dropping a draft
 //! undoes it.
 
+mod atomic;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -16,6 +18,7 @@ use ledger_core::{
     event::{Balance, FORMAT},
 };
 
+use self::atomic::AtomicCall;
 use super::{
     Answer, CatalogInForce, Recorded,
     cache::{AccountCache, CachedAccount},
@@ -89,6 +92,8 @@ pub(super) struct Draft<'a> {
     external_ids: Vec<(ExternalId, u64)>,
     claimed: HashSet<ExternalId>,
     records: HashMap<(String, Target), Record>,
+    /// The atomic call whose items are being decided.
+    call: Option<AtomicCall>,
     is_trial: bool,
 }
 
@@ -129,6 +134,7 @@ impl<'a> Draft<'a> {
             external_ids: Vec::new(),
             claimed: HashSet::new(),
             records,
+            call: None,
             is_trial: false,
         }
     }
@@ -343,6 +349,9 @@ impl<'a> Draft<'a> {
         );
         event.catalog_version = self.catalog.version;
         event.request = is_first.then(|| prepared.encoded.clone().into());
+        if let Some(call) = self.call.as_ref().filter(|_| is_first) {
+            call.mark(&mut event, self.events.len());
+        }
         overlaid.account.evolve(&event)?;
         event.balances = overlaid.account.balances();
         let body = encode(&event);
@@ -423,26 +432,6 @@ impl<'a> Draft<'a> {
             .collect();
         let balances = answer_from(&prepared.request.account, events.clone(), false).balances;
         Verdict::Dry(events, balances)
-    }
-
-    /// Adds the row of an atomic call over the events from `first` on.
-    pub(super) fn close_atomic(&mut self, key: RequestKey, hash: Hash, first: usize) {
-        let count = self.events.len().saturating_sub(first);
-        let Some(event) = self.events.get(first) else {
-            return;
-        };
-        let position = event.position;
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.requests.push(StoredRequest {
-            key,
-            position,
-            count,
-            hash,
-        });
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.events.len()
     }
 
     /// The answer to an accepted request.
@@ -572,6 +561,8 @@ fn envelope(
         recorded_at: now,
         catalog_version: 0,
         request: None,
+        call_id: None,
+        call_hash: None,
         balances: Vec::new(),
         payload: decided.payload,
     }

@@ -106,7 +106,9 @@ fn decide_atomic(
         return Ok(Vec::new());
     }
     let before = draft.clone();
-    let first = draft.len();
+    if !findings.applied.contains_key(&key) {
+        draft.begin_atomic(key, hash);
+    }
     let verdicts = decide_items(draft, call, unit, findings)?;
     call.error = atomic_refusal(call, &verdicts);
     if call.error.is_some() {
@@ -120,9 +122,7 @@ fn decide_atomic(
         *draft = before;
         return Ok(vec![Verdict::Deferred]);
     }
-    if !findings.applied.contains_key(&key) {
-        draft.close_atomic(key, hash, first);
-    }
+    draft.close_atomic();
     Ok(verdicts)
 }
 

@@ -10,7 +10,7 @@ use ledger_core::Account;
 
 use super::{Index, ReadError};
 use crate::{
-    engine::{Recorded, log},
+    engine::{EngineError, Recorded, log},
     limits::CHAIN_EVENTS_MAX,
     store::{PositionRange, SharedStore},
 };
@@ -45,7 +45,7 @@ impl AccountHistory {
     /// has none.
     ///
     /// # Errors
-    /// [`NotCaughtUp`](crate::engine::EngineError::NotCaughtUp) if too much has
+    /// [`NotCaughtUp`](EngineError::NotCaughtUp) if too much has
     /// happened since the index, and it does not get there in time.
     pub async fn open(
         index: &Index,
@@ -96,7 +96,8 @@ impl AccountHistory {
     /// the last one.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; [`NotCaughtUp`](EngineError::NotCaughtUp) if the index was
+    /// emptied since the history was opened.
     pub async fn positions(&self, range: PositionRange) -> Result<Vec<u64>, ReadError> {
         let limit = usize::try_from(range.limit).unwrap_or(usize::MAX);
         let fits = |position: &&u64| (range.from..=range.to).contains(*position);
@@ -129,11 +130,20 @@ impl AccountHistory {
         if range.limit == 0 || range.from > range.to {
             return Ok(Vec::new());
         }
-        Ok(self
-            .store
-            .0
+        let store = &self.store.0;
+        let positions = store
             .indexed_positions(&self.book, &self.account, range)
-            .await?)
+            .await?;
+        // An index that was emptied meanwhile has none, and that is no answer.
+        let indexed = store.indexed_position(&self.book).await?;
+        if indexed < self.indexed {
+            let error = EngineError::NotCaughtUp {
+                position: indexed,
+                wanted: self.indexed,
+            };
+            return Err(error.into());
+        }
+        Ok(positions)
     }
 }
 

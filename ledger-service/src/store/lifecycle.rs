@@ -11,13 +11,15 @@ use thiserror::Error;
 
 use super::address::{Address, Place};
 use super::{PostgresStore, SharedStore, SqliteStore, StoreError};
+use crate::limits::LEASE_DURATION;
 
 /// What a store is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// For the service.
     Serve,
-    /// For a command that writes while no service runs, e.g. `rebuild`.
+    /// For a command that writes while no service runs, e.g. `rebuild`: refused
+    /// while one does.
     Write,
     /// For a command that only reads, e.g. `verify`: takes no file lock and
     /// migrates nothing, so it may run beside the service.
@@ -82,6 +84,12 @@ pub enum SchemaError {
          write go through the running service)", .0.display()
     )]
     InUse(PathBuf),
+    /// A service runs on this database.
+    #[error(
+        "a ledger service is using this database: stop all of its instances first (one that was \
+         killed counts for {} seconds more)", LEASE_DURATION.as_secs()
+    )]
+    Served,
     /// A directory or file cannot be made or opened.
     #[error("cannot open {}", .path.display())]
     File {

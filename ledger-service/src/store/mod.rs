@@ -15,6 +15,7 @@
 mod address;
 mod lifecycle;
 mod postgres;
+mod rebuild;
 mod row;
 mod sqlite;
 mod time_limit;
@@ -28,6 +29,7 @@ use thiserror::Error;
 pub use address::{Address, AddressError};
 pub use lifecycle::{Mode, SchemaError, connect};
 pub use postgres::PostgresStore;
+pub use rebuild::{Derived, Rebuild};
 pub use sqlite::SqliteStore;
 
 /// A store that every part of the service shares.
@@ -365,14 +367,9 @@ pub trait Store: Send + Sync {
         due_at: Option<Timestamp>,
     ) -> Result<(), StoreError>;
 
-    /// Replaces all states of a book, if its head is still this one. Answers
-    /// whether it was. What `rebuild` ends with.
-    async fn replace_accounts(
-        &self,
-        book: &str,
-        head: &Head,
-        accounts: Vec<StoredAccount>,
-    ) -> Result<bool, StoreError>;
+    /// Begins to make anew what stands beside a book's events. Nobody else
+    /// writes to the database until it ends. What `rebuild` does.
+    async fn rebuild(&self, book: &str) -> Result<Box<dyn Rebuild>, StoreError>;
 
     /// How far the index of events by account has come.
     async fn indexed_position(&self, book: &str) -> Result<u64, StoreError>;
@@ -388,9 +385,6 @@ pub trait Store: Send + Sync {
         rows: &[IndexedEvent],
         lease: Lease,
     ) -> Result<bool, StoreError>;
-
-    /// Empties the index of a book, so that it is built again.
-    async fn clear_index(&self, book: &str) -> Result<(), StoreError>;
 
     /// The indexed positions of an account.
     async fn indexed_positions(
@@ -437,6 +431,10 @@ pub trait Store: Send + Sync {
     /// The database's version and its settings of durability, read from it:
     /// names and values.
     async fn settings(&self) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// Ends all connections; on SQLite everything is in the one file then.
+    /// Nothing may be asked afterwards.
+    async fn close(&self) -> Result<(), StoreError>;
 }
 
 /// The writing end of one book's log: one connection, one call at a time.

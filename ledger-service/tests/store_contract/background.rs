@@ -1,8 +1,8 @@
-//! Background work: due accounts, the index, leases, rebuilding.
+//! Background work: due accounts, the index, leases.
 
 use ledger_service::store::{IndexedEvent, Lease, PositionRange};
 
-use crate::harness::{Place, accounts, append, at, done, head, on_both, state};
+use crate::harness::{Place, accounts, append, at, done, on_both, state};
 
 fn row(account: &str, position: u64) -> IndexedEvent {
     IndexedEvent {
@@ -52,20 +52,6 @@ on_both! {
         assert_eq!(store.due_accounts("a", at(15), 10).await.unwrap(), ["x"]);
         store.set_due("a", "x", 2, None).await.unwrap();
         assert_eq!(writer.load(&accounts(&["x"])).await.unwrap().accounts[0].due_at, None);
-    }
-
-    async fn states_are_replaced_at_their_head_only(place: Place) {
-        let store = place.store().await;
-        let mut writer = store.writer("a").await.unwrap();
-        let mut other = store.writer("b").await.unwrap();
-        done(&mut *other, &append("z", 0, 1)).await;
-        done(&mut *writer, &append("x", 0, 2)).await;
-        let states: Vec<_> = (0..100).map(|n| state(&format!("n{n:03}"), 5)).collect();
-        assert!(!store.replace_accounts("a", &head(1), states.clone()).await.unwrap());
-        assert_eq!(store.accounts_after("a", "", 9).await.unwrap(), [state("x", 2)]);
-        assert!(store.replace_accounts("a", &head(2), states.clone()).await.unwrap());
-        assert_eq!(store.accounts_after("a", "", 200).await.unwrap(), states);
-        assert_eq!(store.accounts_after("b", "", 9).await.unwrap(), [state("z", 1)]);
     }
 
     async fn a_lease_has_one_holder(place: Place) {
@@ -163,18 +149,5 @@ on_both! {
         assert_eq!(count(0).await.unwrap(), [("edit".to_owned(), 5), ("generate".to_owned(), 1)]);
         assert_eq!(count(4).await.unwrap(), [("generate".to_owned(), 1)]);
         assert!(count(5).await.unwrap().is_empty());
-    }
-
-    async fn a_cleared_index_begins_anew(place: Place) {
-        let store = place.store().await;
-        let lease = store.lease("index", "me").await.unwrap().unwrap();
-        assert!(store.index_events("a", 0, 2, &[row("x", 1)], lease).await.unwrap());
-        assert!(store.index_events("b", 0, 2, &[row("x", 1)], lease).await.unwrap());
-        store.clear_index("a").await.unwrap();
-        assert_eq!(store.indexed_position("a").await.unwrap(), 0);
-        assert!(store.indexed_positions("a", "x", ALL).await.unwrap().is_empty());
-        assert_eq!(store.indexed_position("b").await.unwrap(), 2);
-        assert_eq!(store.indexed_positions("b", "x", ALL).await.unwrap(), [1]);
-        assert!(store.index_events("a", 0, 2, &[row("x", 1)], lease).await.unwrap());
     }
 }

@@ -17,7 +17,7 @@ use std::{
 use async_trait::async_trait;
 use ledger_core::Timestamp;
 use ledger_service::store::{
-    Append, Appended, Head, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange,
+    Append, Appended, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange, Rebuild,
     RequestKey, Seen, SharedStore, Store, StoreError, StoredAccount, StoredEvent, StoredExternalId,
     StoredRequest, Wanted,
 };
@@ -391,13 +391,8 @@ impl Store for FaultyStore {
         self.inner.set_due(book, account, version, due_at).await
     }
 
-    async fn replace_accounts(
-        &self,
-        book: &str,
-        head: &Head,
-        accounts: Vec<StoredAccount>,
-    ) -> Result<bool, StoreError> {
-        self.inner.replace_accounts(book, head, accounts).await
+    async fn rebuild(&self, book: &str) -> Result<Box<dyn Rebuild>, StoreError> {
+        self.inner.rebuild(book).await
     }
 
     async fn indexed_position(&self, book: &str) -> Result<u64, StoreError> {
@@ -413,10 +408,6 @@ impl Store for FaultyStore {
         lease: Lease,
     ) -> Result<bool, StoreError> {
         self.inner.index_events(book, from, to, rows, lease).await
-    }
-
-    async fn clear_index(&self, book: &str) -> Result<(), StoreError> {
-        self.inner.clear_index(book).await
     }
 
     async fn indexed_positions(
@@ -472,5 +463,9 @@ impl Store for FaultyStore {
 
     async fn settings(&self) -> Result<Vec<(String, String)>, StoreError> {
         self.inner.settings().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
     }
 }

@@ -105,6 +105,17 @@ async fn check_requests(store: &SharedStore, events: &[Recorded]) {
         let before = applied.insert((event.account.clone(), request_id), event.position);
         assert_eq!(before, None, "request {request_id} was applied once");
     }
+    for recorded in events {
+        let event = &recorded.event;
+        if let Some(hash) = &event.call_hash {
+            let key = ledger_service::store::RequestKey {
+                account: ledger_core::event::HOUSE.to_owned(),
+                request_id: event.call_id.unwrap(),
+            };
+            let row = store.request(BOOK, &key).await.unwrap().unwrap();
+            assert_eq!((row.position, &row.hash[..]), (event.position, &hash[..]));
+        }
+    }
     for ((account, request_id), position) in applied {
         let key = ledger_service::store::RequestKey {
             account,

@@ -213,6 +213,8 @@ pub(super) fn bare_event(
         recorded_at: context.now,
         catalog_version: context.catalog_version,
         request: None,
+        call_id: None,
+        call_hash: None,
         balances: Vec::new(),
         payload,
     }

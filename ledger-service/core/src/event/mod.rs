@@ -75,6 +75,14 @@ pub struct Event {
     /// What happened.
     #[n(13)]
     pub payload: Payload,
+    /// The id of the atomic batch call that the request was an item of; absent
+    /// if it was none. On the first event of a request.
+    #[n(14)]
+    pub call_id: Option<RequestId>,
+    /// The hash of that call as a whole, 32 bytes: of all of its items, also of
+    /// those that had been applied before it. On the first event of the call.
+    #[n(15)]
+    pub call_hash: Option<ByteVec>,
 }
 
 /// What a caller said about a request.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger_core::{Account, account::FOLD_VERSION, command::encode, event::HOUSE};
+use ledger_core::{Account, account::FOLD_VERSION, command::encode};
 
 use super::{Findings, multiset::Multiset};
 use crate::store::{
@@ -13,24 +13,26 @@ use crate::store::{
 const CHUNK_ROWS: u32 = 2_000;
 
 /// The states: each account's row against its events. Rows that have gone on
-/// since the head that is verified are left to the next time.
+/// since the head that is verified are left to the next time. Answers which
+/// event the latest of them is of, as each of these does.
 pub(super) async fn accounts(
     store: &SharedStore,
     book: &str,
     head: &Head,
     expected: &BTreeMap<String, Account>,
     findings: &mut Findings,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let mut after = String::new();
-    let mut found = 0_usize;
+    let (mut found, mut highest) = (0_usize, 0);
     loop {
         let rows = store.accounts_after(book, &after, CHUNK_ROWS).await?;
         let Some(last) = rows.last() else { break };
         after.clone_from(&last.account);
         for row in rows {
             found += usize::from(expected.contains_key(&row.account));
-            if let Some(what) = wrong_state(&row, expected.get(&row.account), head) {
-                findings.add(format!("account {}: {what}", row.account));
+            match position_of(&row, expected.get(&row.account), head) {
+                Ok(position) => highest = highest.max(position),
+                Err(what) => findings.add(format!("account {}: {what}", row.account)),
             }
         }
     }
@@ -40,58 +42,65 @@ pub(super) async fn accounts(
             expected.len() - found
         ));
     }
-    Ok(())
+    Ok(highest)
 }
 
-fn wrong_state(row: &StoredAccount, expected: Option<&Account>, head: &Head) -> Option<String> {
+/// The last event of a state, if the state is right as far as can be said.
+fn position_of(
+    row: &StoredAccount,
+    expected: Option<&Account>,
+    head: &Head,
+) -> Result<u64, String> {
     if row.fold_version != FOLD_VERSION {
-        return Some(format!(
+        return Err(format!(
             "its state is of fold {}; run `ledger-service rebuild`",
             row.fold_version
         ));
     }
     let Ok(stored) = minicbor::decode::<Account>(&row.state) else {
-        return Some("its state cannot be read".to_owned());
+        return Err("its state cannot be read".to_owned());
     };
     if stored.position > head.position {
-        return None;
+        return Ok(stored.position);
     }
     let Some(expected) = expected else {
-        return Some("it has a state and no events".to_owned());
+        return Err("it has a state and no events".to_owned());
     };
     if row.state != encode(expected) || row.version != expected.version {
-        return Some("its state is not what its events make".to_owned());
+        return Err("its state is not what its events make".to_owned());
     }
     let is_late = match (row.due_at, expected.next_due()) {
         (_, None) => false,
         (None, Some(_)) => true,
         (Some(stored), Some(next)) => stored > next,
     };
-    is_late.then(|| "its due time is later than what is due".to_owned())
+    if is_late {
+        return Err("its due time is later than what is due".to_owned());
+    }
+    Ok(stored.position)
 }
 
-/// The requests: every row against the events, as multisets; then the rows of
-/// atomic calls, which have no event of their own.
+/// The requests and atomic calls: every row against the events, as multisets.
 pub(super) async fn requests(
     store: &SharedStore,
     book: &str,
     head: &Head,
     expected: &Multiset,
     findings: &mut Findings,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let mut stored = Multiset::default();
-    let mut after = None;
+    let (mut after, mut highest) = (None, 0);
     loop {
         let rows = store
             .requests_after(book, after.as_ref(), CHUNK_ROWS)
             .await?;
         let Some(last) = rows.last() else { break };
         after = Some(last.key.clone());
-        for row in rows.iter().filter(|row| row.position <= head.position) {
-            if row.key.account == HOUSE && is_atomic_call(store, book, row).await? {
-                continue;
+        for row in rows {
+            highest = highest.max(row.position);
+            if row.position <= head.position {
+                stored.add(&request_key(&row));
             }
-            stored.add(&request_key(row));
         }
     }
     if stored != *expected {
@@ -100,20 +109,7 @@ pub(super) async fn requests(
             stored.count, expected.count
         ));
     }
-    Ok(())
-}
-
-/// Whether the row is of an atomic call: no event of the house begins there.
-async fn is_atomic_call(
-    store: &SharedStore,
-    book: &str,
-    row: &StoredRequest,
-) -> Result<bool, StoreError> {
-    let events = store.read_at(book, &[row.position]).await?;
-    let event = events
-        .first()
-        .and_then(|stored| crate::engine::log::decode(stored).ok());
-    Ok(event.is_some_and(|recorded| recorded.event.request_id != Some(row.key.request_id)))
+    Ok(highest)
 }
 
 /// The ids of providers.
@@ -123,10 +119,10 @@ pub(super) async fn external_ids(
     head: &Head,
     expected: &BTreeMap<ExternalId, u64>,
     findings: &mut Findings,
-) -> Result<(), StoreError> {
-    let stored: BTreeMap<ExternalId, u64> = store
-        .external_ids_of(book)
-        .await?
+) -> Result<u64, StoreError> {
+    let rows = store.external_ids_of(book).await?;
+    let highest = rows.iter().map(|row| row.position).max().unwrap_or(0);
+    let stored: BTreeMap<ExternalId, u64> = rows
         .into_iter()
         .filter(|row| row.position <= head.position)
         .map(|row| (row.external_id, row.position))
@@ -147,7 +143,7 @@ pub(super) async fn external_ids(
             ));
         }
     }
-    Ok(())
+    Ok(highest)
 }
 
 /// The index of events by account, as far as it has come.
@@ -157,9 +153,9 @@ pub(super) async fn index(
     indexed: u64,
     expected: &Multiset,
     findings: &mut Findings,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let mut stored = Multiset::default();
-    let (mut account, mut position) = (String::new(), 0);
+    let (mut account, mut position, mut highest) = (String::new(), 0, 0);
     loop {
         let rows = store
             .index_rows_after(book, &account, position, CHUNK_ROWS)
@@ -167,8 +163,11 @@ pub(super) async fn index(
         let Some(last) = rows.last() else { break };
         account.clone_from(&last.account);
         position = last.position;
-        for row in rows.iter().filter(|row| row.position <= indexed) {
-            stored.add(&index_key(row));
+        for row in rows {
+            highest = highest.max(row.position);
+            if row.position <= indexed {
+                stored.add(&index_key(&row));
+            }
         }
     }
     if stored != *expected {
@@ -178,7 +177,7 @@ pub(super) async fn index(
             stored.count, expected.count
         ));
     }
-    Ok(())
+    Ok(highest)
 }
 
 /// A request's row as bytes.
@@ -192,15 +191,88 @@ pub(super) fn request_key(request: &StoredRequest) -> Vec<u8> {
     bytes
 }
 
-/// An index row as bytes.
+/// An index row as bytes. Texts come with their lengths, so that no two rows
+/// have the same bytes.
 pub(super) fn index_key(row: &IndexedEvent) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(96);
+    let mut bytes = Vec::with_capacity(128);
     bytes.extend(row.position.to_be_bytes());
     bytes.push(row.kind);
     bytes.extend(row.operations_delta.to_be_bytes());
     bytes.extend(row.recorded_at.0.to_be_bytes());
-    bytes.extend(row.account.as_bytes());
-    bytes.push(0);
-    bytes.extend(row.operation.as_deref().unwrap_or_default().as_bytes());
+    let texts = [
+        Some(row.account.as_str()),
+        row.operation.as_deref(),
+        row.external_id.as_deref(),
+    ];
+    for text in texts {
+        // No text is so long that it stands for none.
+        let length = text.map_or(usize::MAX, str::len);
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(text.unwrap_or_default().as_bytes());
+    }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_core::Timestamp;
+
+    use super::{IndexedEvent, index_key};
+
+    #[test]
+    fn every_column_of_an_index_row_counts() {
+        let row = IndexedEvent {
+            account: "tg:1".to_owned(),
+            position: 7,
+            kind: 4,
+            operation: None,
+            operations_delta: 1,
+            recorded_at: Timestamp(9),
+            external_id: Some("task".to_owned()),
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let others = [
+            IndexedEvent {
+                account: "tg:2".to_owned(),
+                ..row.clone()
+            },
+            IndexedEvent {
+                position: 8,
+                ..row.clone()
+            },
+            IndexedEvent {
+                kind: 5,
+                ..row.clone()
+            },
+            IndexedEvent {
+                operation: text(""),
+                ..row.clone()
+            },
+            IndexedEvent {
+                operation: text("task"),
+                external_id: None,
+                ..row.clone()
+            },
+            IndexedEvent {
+                operations_delta: 2,
+                ..row.clone()
+            },
+            IndexedEvent {
+                recorded_at: Timestamp(8),
+                ..row.clone()
+            },
+            IndexedEvent {
+                external_id: None,
+                ..row.clone()
+            },
+            IndexedEvent {
+                external_id: text("tasks"),
+                ..row.clone()
+            },
+        ];
+        for other in others {
+            assert_ne!(index_key(&other), index_key(&row), "{other:?}");
+        }
+        assert_eq!(index_key(&row.clone()), index_key(&row));
+    }
 }

@@ -2,15 +2,10 @@
 
 use ledger_core::Timestamp;
 use sqlx::postgres::{PgBindIterExt, PgExecutor};
-use sqlx::{PgConnection, PgPool};
 
 use super::error::store_error;
-use super::load;
 use crate::store::row::{self, signed};
-use crate::store::{Head, StoreError, StoredAccount};
-
-/// How many states one statement of `rebuild` writes.
-const REPLACED_AT_ONCE: usize = 5_000;
+use crate::store::{StoreError, StoredAccount};
 
 /// Up to `limit` accounts after one, in the order of ids.
 pub(super) async fn accounts_after(
@@ -76,44 +71,37 @@ pub(super) async fn set_due(
     .map_err(store_error)
 }
 
-/// Replaces all states of a book, if its head is still `head`, with the head's
-/// lock held: however long it takes.
-pub(super) async fn replace_accounts(
-    pool: &PgPool,
+/// The states of these accounts that exist.
+pub(super) async fn accounts_of(
+    on: impl PgExecutor<'_>,
     book: &str,
-    head: &Head,
-    accounts: &[StoredAccount],
-) -> Result<bool, StoreError> {
-    let mut transaction = pool.begin().await.map_err(store_error)?;
-    sqlx::query("SET LOCAL statement_timeout = 0")
-        .execute(&mut *transaction)
-        .await
-        .map_err(store_error)?;
-    let here = load::lock_head(&mut transaction, book).await?.head;
-    if (here.position, here.hash) != (head.position, head.hash) {
-        return Ok(false);
-    }
-    sqlx::query("DELETE FROM ledger.accounts WHERE book = $1")
-        .bind(book)
-        .execute(&mut *transaction)
-        .await
-        .map_err(store_error)?;
-    for chunk in accounts.chunks(REPLACED_AT_ONCE) {
-        put(&mut transaction, book, chunk).await?;
-    }
-    transaction.commit().await.map_err(store_error)?;
-    Ok(true)
+    accounts: &[String],
+) -> Result<Vec<StoredAccount>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT account, version, fold_version::bigint, state, due_at_us
+         FROM ledger.accounts WHERE book = $1 AND account = ANY ($2)",
+    )
+    .bind(book)
+    .bind(accounts)
+    .fetch_all(on)
+    .await
+    .map_err(store_error)?;
+    row::all(&rows, |row| row::account(row, 0))
 }
 
-async fn put(
-    connection: &mut PgConnection,
+/// Makes or replaces states.
+pub(super) async fn put(
+    on: impl PgExecutor<'_>,
     book: &str,
     states: &[StoredAccount],
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO ledger.accounts (book, account, version, fold_version, state, due_at_us)
          SELECT $1, a.*
-         FROM unnest($2::text[], $3::bigint[], $4::integer[], $5::bytea[], $6::bigint[]) AS a",
+         FROM unnest($2::text[], $3::bigint[], $4::integer[], $5::bytea[], $6::bigint[]) AS a
+         ON CONFLICT (book, account) DO UPDATE SET
+             version = excluded.version, fold_version = excluded.fold_version,
+             state = excluded.state, due_at_us = excluded.due_at_us",
     )
     .bind(book)
     .bind(
@@ -141,7 +129,7 @@ async fn put(
             .map(|state| state.due_at.map(|due_at| due_at.0))
             .bind_iter(),
     )
-    .execute(connection)
+    .execute(on)
     .await
     .map(drop)
     .map_err(store_error)

@@ -25,6 +25,12 @@ const EVERYWHERE: [(&str, &str); 8] = [
     ("jit", "off"),
 ];
 
+/// What is different where nobody waits: the last word counts.
+const PATIENT: [(&str, &str); 2] = [
+    ("lock_timeout", "60s"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
+
 /// What the URL says, and what every session sets.
 fn options(url: &Url) -> Result<PgConnectOptions, StoreError> {
     let options = PgConnectOptions::from_url(url).map_err(store_error)?;
@@ -41,10 +47,17 @@ pub(super) fn writing(url: &Url) -> Result<PgConnectOptions, StoreError> {
 
 /// For looking at the schema and migrating it, which may wait long for locks.
 pub(super) fn migrating(url: &Url) -> Result<PgConnectOptions, StoreError> {
-    Ok(options(url)?.application_name("ledger-schema").options([
-        ("lock_timeout", "60s"),
-        ("idle_in_transaction_session_timeout", "0"),
-    ]))
+    Ok(options(url)?
+        .application_name("ledger-schema")
+        .options(PATIENT))
+}
+
+/// For rebuilding, in one long transaction.
+pub(super) fn rebuilding(writing: &PgConnectOptions) -> PgConnectOptions {
+    writing
+        .clone()
+        .application_name("ledger-rebuild")
+        .options(PATIENT)
 }
 
 /// The pool for reads and background work. Connections are made when they are

@@ -1,6 +1,5 @@
 //! The index of events by account, and leases on background work.
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgBindIterExt, PgExecutor};
 
 use super::error::store_error;
@@ -71,27 +70,6 @@ pub(super) async fn index_events(
     .await
     .map_err(store_error)?;
     Ok(!moved.is_empty())
-}
-
-/// Empties the index of a book: however long it takes, and with its checkpoint
-/// locked, so that nothing is added meanwhile.
-pub(super) async fn clear_index(pool: &PgPool, book: &str) -> Result<(), StoreError> {
-    let cleared = async {
-        let mut transaction = pool.begin().await?;
-        sqlx::query("SET LOCAL statement_timeout = 0")
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("UPDATE ledger.index_progress SET position = 0 WHERE book = $1")
-            .bind(book)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM ledger.account_events WHERE book = $1")
-            .bind(book)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await
-    };
-    cleared.await.map_err(store_error)
 }
 
 /// The indexed positions of an account.
@@ -229,12 +207,17 @@ pub(super) async fn lease(
         .transpose()
 }
 
-/// Ends all leases of a holder.
+/// Ends all leases of a holder: now, so that it shows how long nobody has taken
+/// them (see `serving`).
 pub(super) async fn end_leases(on: impl PgExecutor<'_>, holder: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE ledger.leases SET expires_at_us = 0 WHERE holder = $1")
-        .bind(holder)
-        .execute(on)
-        .await
-        .map_err(store_error)?;
-    Ok(())
+    sqlx::query(
+        "UPDATE ledger.leases SET expires_at_us = least(
+             expires_at_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+         WHERE holder = $1",
+    )
+    .bind(holder)
+    .execute(on)
+    .await
+    .map(drop)
+    .map_err(store_error)
 }

@@ -211,6 +211,7 @@ fn beside_the_head<T>(
     Ok((seen, found))
 }
 
-fn no_log(book: &str) -> StoreError {
+/// What a book without a log means.
+pub(super) fn no_log(book: &str) -> StoreError {
     StoreError::Damaged(format!("the book {book} has no log"))
 }

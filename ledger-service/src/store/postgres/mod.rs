@@ -13,7 +13,9 @@ mod index;
 mod load;
 mod log;
 mod partitions;
+mod rebuild;
 mod schema;
+mod serving;
 mod store;
 mod uuid;
 mod writer;
@@ -65,6 +67,9 @@ impl PostgresStore {
             Contents::Nothing if !writes => return Err(SchemaError::Missing),
             Contents::Older if !writes => return Err(SchemaError::Older),
             Contents::Nothing | Contents::Older => schema::migrate(connection).await?,
+        }
+        if mode == Mode::Write {
+            serving::refuse_served(connection).await?;
         }
         if writes {
             let position = unsigned(schema::last_position(connection).await?)?;

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use ledger_core::Timestamp;
 
 use super::error::store_error;
+use super::rebuild::PostgresRebuild;
 use super::writer::PostgresWriter;
 use super::{PostgresStore, accounts, index, load, log};
 use crate::store::{
-    Head, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, RequestKey, Seen, Store,
+    IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
     StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
@@ -112,13 +113,9 @@ impl Store for PostgresStore {
         accounts::set_due(&self.pool, book, account, version, due_at).await
     }
 
-    async fn replace_accounts(
-        &self,
-        book: &str,
-        head: &Head,
-        accounts: Vec<StoredAccount>,
-    ) -> Result<bool, StoreError> {
-        accounts::replace_accounts(&self.pool, book, head, &accounts).await
+    async fn rebuild(&self, book: &str) -> Result<Box<dyn Rebuild>, StoreError> {
+        let rebuild = PostgresRebuild::begin(&self.writing, book).await?;
+        Ok(Box::new(rebuild))
     }
 
     async fn indexed_position(&self, book: &str) -> Result<u64, StoreError> {
@@ -134,10 +131,6 @@ impl Store for PostgresStore {
         lease: Lease,
     ) -> Result<bool, StoreError> {
         index::index_events(&self.pool, book, (from, to), rows, lease).await
-    }
-
-    async fn clear_index(&self, book: &str) -> Result<(), StoreError> {
-        index::clear_index(&self.pool, book).await
     }
 
     async fn indexed_positions(
@@ -196,5 +189,10 @@ impl Store for PostgresStore {
         .fetch_all(&self.pool)
         .await
         .map_err(store_error)
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.pool.close().await;
+        Ok(())
     }
 }

@@ -4,13 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use ledger_core::Timestamp;
 use sqlx::sqlite::SqliteExecutor;
-use sqlx::{Arguments, Row, SqliteConnection};
+use sqlx::{Arguments, SqliteConnection};
 
 use super::error::store_error;
 use super::insert::Insert;
-use super::transaction::{End, begin, end};
 use crate::store::row::{self, signed};
-use crate::store::{Head, StoreError, StoredAccount};
+use crate::store::{StoreError, StoredAccount};
 
 static ACCOUNTS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
@@ -62,6 +61,24 @@ pub(super) async fn accounts_after(
     row::all(&rows, |row| row::account(row, 0))
 }
 
+/// The state of an account.
+pub(super) async fn account_of(
+    on: impl SqliteExecutor<'_>,
+    book: &Arc<str>,
+    account: &str,
+) -> Result<Option<StoredAccount>, StoreError> {
+    let row = sqlx::query(
+        "SELECT account, version, fold_version, state, due_at_us
+         FROM accounts WHERE book = $1 AND account = $2",
+    )
+    .bind(Arc::clone(book))
+    .bind(account)
+    .fetch_optional(on)
+    .await
+    .map_err(store_error)?;
+    row.as_ref().map(|row| row::account(row, 0)).transpose()
+}
+
 /// Accounts that are due, the longest due first.
 pub(super) async fn due_accounts(
     on: impl SqliteExecutor<'_>,
@@ -102,44 +119,4 @@ pub(super) async fn set_due(
     .await
     .map(drop)
     .map_err(store_error)
-}
-
-/// Replaces all states of a book, if its head is still `head`.
-pub(super) async fn replace_accounts(
-    connection: &mut SqliteConnection,
-    book: &Arc<str>,
-    head: &Head,
-    accounts: &[StoredAccount],
-) -> Result<bool, StoreError> {
-    begin(connection).await?;
-    let work = replace(connection, book, head, accounts).await;
-    end(connection, work).await
-}
-
-async fn replace(
-    connection: &mut SqliteConnection,
-    book: &Arc<str>,
-    head: &Head,
-    accounts: &[StoredAccount],
-) -> Result<End<bool>, StoreError> {
-    let here: bool = sqlx::query(
-        "SELECT EXISTS (SELECT 1 FROM logs WHERE book = $1 AND position = $2 AND hash = $3)",
-    )
-    .bind(Arc::clone(book))
-    .bind(signed(head.position))
-    .bind(head.hash.to_vec())
-    .fetch_one(&mut *connection)
-    .await
-    .and_then(|row| row.try_get(0))
-    .map_err(store_error)?;
-    if !here {
-        return Ok(End::Rollback(false));
-    }
-    sqlx::query("DELETE FROM accounts WHERE book = $1")
-        .bind(Arc::clone(book))
-        .execute(&mut *connection)
-        .await
-        .map_err(store_error)?;
-    put_accounts(connection, book, accounts).await?;
-    Ok(End::Commit(true))
 }

@@ -119,6 +119,23 @@ impl Shared {
         Ok(Held { slot, connection })
     }
 
+    /// Ends the connection; after `writes`, with the log of writes moved into
+    /// the file and emptied.
+    pub(super) async fn close(&self, writes: bool) -> Result<(), StoreError> {
+        let Some(mut connection) = self.slot.lock().await.take() else {
+            return Ok(());
+        };
+        if writes {
+            // Whoever else reads the file may keep it from being emptied, which
+            // is no fault: everything stays readable.
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                .fetch_all(&mut connection)
+                .await
+                .map_err(store_error)?;
+        }
+        connection.close().await.map_err(store_error)
+    }
+
     /// Others write now; that is not long.
     async fn wait(&self) -> Result<MutexGuard<'_, Option<SqliteConnection>>, StoreError> {
         tokio::time::timeout(STATEMENT_TIME_MAX, self.slot.lock())

@@ -72,6 +72,16 @@ async fn add_rows(
     if moved.rows_affected() == 0 {
         return Ok(End::Rollback(false));
     }
+    put_rows(connection, book, rows).await?;
+    Ok(End::Commit(true))
+}
+
+/// Adds rows.
+pub(super) async fn put_rows(
+    connection: &mut SqliteConnection,
+    book: &Arc<str>,
+    rows: &[IndexedEvent],
+) -> Result<(), StoreError> {
     ROWS.run(connection, rows, |values: &mut SqliteArguments, row| {
         values.add(Arc::clone(book))?;
         values.add(row.account.as_str())?;
@@ -82,26 +92,7 @@ async fn add_rows(
         values.add(row.recorded_at.0)?;
         values.add(row.external_id.as_deref())
     })
-    .await?;
-    Ok(End::Commit(true))
-}
-
-/// Empties the index of a book.
-pub(super) async fn clear_index(
-    connection: &mut SqliteConnection,
-    book: &str,
-) -> Result<(), StoreError> {
-    begin(connection).await?;
-    let work = sqlx::query(
-        "DELETE FROM account_events WHERE book = $1;
-         UPDATE index_progress SET position = 0 WHERE book = $1",
-    )
-    .bind(book)
-    .execute(&mut *connection)
     .await
-    .map(|_| End::Commit(()))
-    .map_err(store_error);
-    end(connection, work).await
 }
 
 /// The indexed positions of an account.

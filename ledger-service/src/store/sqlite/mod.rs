@@ -13,12 +13,13 @@ mod index;
 mod insert;
 mod load;
 mod log;
+mod rebuild;
 mod schema;
 mod store;
 mod transaction;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ledger_core::Timestamp;
@@ -32,10 +33,12 @@ use super::{Mode, SchemaError};
 /// A store in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
+    file: PathBuf,
     writer: Arc<Shared>,
     readers: SqlitePool,
-    /// Given back when the store is dropped, after its connections.
-    _lock: Option<FileLock>,
+    /// Given back when the store is dropped, after its connections; none if it
+    /// only reads.
+    lock: Option<FileLock>,
 }
 
 impl SqliteStore {
@@ -56,9 +59,10 @@ impl SqliteStore {
         let mut connection = schema::open(file, &options).await?;
         schema::migrate(&mut connection).await?;
         Ok(Self {
+            file: file.to_path_buf(),
             writer: Arc::new(Shared::new(options, connection)),
             readers: connection::pool(file),
-            _lock: Some(lock),
+            lock: Some(lock),
         })
     }
 
@@ -71,9 +75,10 @@ impl SqliteStore {
         let options = connection::reading(file);
         let connection = schema::open(file, &options).await?;
         Ok(Self {
+            file: file.to_path_buf(),
             writer: Arc::new(Shared::new(options, connection)),
             readers: connection::pool(file),
-            _lock: None,
+            lock: None,
         })
     }
 }

@@ -7,10 +7,13 @@ use ledger_core::Timestamp;
 use sqlx::Row;
 
 use super::error::store_error;
+use super::rebuild::SqliteRebuild;
 use super::writer::SqliteWriter;
 use super::{SqliteStore, accounts, index, load, log};
+use crate::limits::STATEMENT_TIME_MAX;
+use crate::store::time_limit::within;
 use crate::store::{
-    Head, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, RequestKey, Seen, Store,
+    IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
     StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
@@ -125,16 +128,9 @@ impl Store for SqliteStore {
         held.give_back(result)
     }
 
-    async fn replace_accounts(
-        &self,
-        book: &str,
-        head: &Head,
-        accounts: Vec<StoredAccount>,
-    ) -> Result<bool, StoreError> {
-        let mut held = self.writer.take_or_open().await?;
-        let book = Arc::from(book);
-        let result = accounts::replace_accounts(&mut held.connection, &book, head, &accounts).await;
-        held.give_back(result)
+    async fn rebuild(&self, book: &str) -> Result<Box<dyn Rebuild>, StoreError> {
+        let rebuild = SqliteRebuild::begin(&self.file, book).await?;
+        Ok(Box::new(rebuild))
     }
 
     async fn indexed_position(&self, book: &str) -> Result<u64, StoreError> {
@@ -153,12 +149,6 @@ impl Store for SqliteStore {
         let book = Arc::from(book);
         let result =
             index::index_events(&mut held.connection, &book, (from, to), rows, lease).await;
-        held.give_back(result)
-    }
-
-    async fn clear_index(&self, book: &str) -> Result<(), StoreError> {
-        let mut held = self.writer.take_or_open().await?;
-        let result = index::clear_index(&mut held.connection, book).await;
         held.give_back(result)
     }
 
@@ -233,5 +223,15 @@ impl Store for SqliteStore {
         })
         .map_err(store_error);
         held.give_back(result)
+    }
+
+    /// The readers first: while one of them looks at the log of writes, it
+    /// cannot be emptied.
+    async fn close(&self) -> Result<(), StoreError> {
+        within(STATEMENT_TIME_MAX, async {
+            self.readers.close().await;
+            self.writer.close(self.lock.is_some()).await
+        })
+        .await
     }
 }

@@ -187,6 +187,8 @@ impl<'a> Attempt<'a> {
                 .is_empty()
                 .then(|| encode(&request.command).into()),
             balances: Vec::new(),
+            call_id: None,
+            call_hash: None,
             payload,
         };
         wallet.take_in(&event);

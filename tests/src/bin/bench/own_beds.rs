@@ -109,8 +109,8 @@ impl BackendRun<'_> {
             measured.notes.push(note);
         }
         self.bed.pause().await;
-        // While the lease of the service that was stopped lasts, `rebuild` leaves
-        // the index to it, and would look faster than it is.
+        // Right after a stop `rebuild` waits whether another instance takes the
+        // lease over, and would look slower than it is.
         sleep(LEASE_DURATION + Duration::from_secs(1)).await;
         let program = Program::ours("ledger-service").argument("rebuild");
         let program = program.argument("--database-url").argument(self.bed.url());

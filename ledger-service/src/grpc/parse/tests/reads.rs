@@ -157,6 +157,8 @@ fn filters_match_what_they_say() {
         recorded_at: NOW,
         catalog_version: 1,
         request: None,
+        call_id: None,
+        call_hash: None,
         balances: Vec::new(),
         payload: Payload::AccountOpened,
     };
