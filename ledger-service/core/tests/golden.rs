@@ -92,6 +92,7 @@ fn event(payload: Payload) -> Event {
         recorded_at: NOW,
         catalog_version: 3,
         request: None,
+        call_id: None,
         balances: Vec::new(),
         payload,
     }
@@ -106,6 +107,7 @@ fn full_envelope() -> Event {
     });
     Event {
         request_id: Some(RequestId([0x5a; 16])),
+        call_id: Some(RequestId([0xa5; 16])),
         annotations: Annotations {
             external_id: Some("task-77".to_owned()),
             metadata: metadata

@@ -572,6 +572,7 @@ fn envelope(
         recorded_at: now,
         catalog_version: 0,
         request: None,
+        call_id: None,
         balances: Vec::new(),
         payload: decided.payload,
     }

@@ -213,6 +213,7 @@ pub(super) fn bare_event(
         recorded_at: context.now,
         catalog_version: context.catalog_version,
         request: None,
+        call_id: None,
         balances: Vec::new(),
         payload,
     }

@@ -75,6 +75,10 @@ pub struct Event {
     /// What happened.
     #[n(13)]
     pub payload: Payload,
+    /// The id of the atomic batch call that the request was an item of; absent
+    /// if it was none. On the first event of a request.
+    #[n(14)]
+    pub call_id: Option<RequestId>,
 }
 
 /// What a caller said about a request.

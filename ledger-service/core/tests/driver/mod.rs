@@ -129,6 +129,7 @@ impl Ledger {
                 catalog_version: self.catalog_version,
                 request: (index == 0).then(|| request.encoded_command().into()),
                 balances: Vec::new(),
+                call_id: None,
                 payload: decided.payload,
             };
             let mut after = before.clone();

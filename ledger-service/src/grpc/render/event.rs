@@ -29,6 +29,7 @@ pub(in crate::grpc) fn event(book: &str, recorded: &Recorded) -> v1::Event {
             .request_id
             .map(|id| id.to_string())
             .unwrap_or_default(),
+        atomic_request_id: event.call_id.map(|id| id.to_string()).unwrap_or_default(),
         external_id: annotations.external_id.clone().unwrap_or_default(),
         actor: Some(v1::Actor {
             key: event.origin.clone(),

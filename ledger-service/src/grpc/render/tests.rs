@@ -39,6 +39,7 @@ fn recorded(position: u64, payload: ledger_core::Payload) -> std::sync::Arc<Reco
         recorded_at: Timestamp(-1),
         catalog_version: 1,
         request: None,
+        call_id: None,
         balances: Vec::new(),
         payload,
     };

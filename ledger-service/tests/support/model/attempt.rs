@@ -187,6 +187,7 @@ impl<'a> Attempt<'a> {
                 .is_empty()
                 .then(|| encode(&request.command).into()),
             balances: Vec::new(),
+            call_id: None,
             payload,
         };
         wallet.take_in(&event);

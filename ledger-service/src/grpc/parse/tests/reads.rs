@@ -157,6 +157,7 @@ fn filters_match_what_they_say() {
         recorded_at: NOW,
         catalog_version: 1,
         request: None,
+        call_id: None,
         balances: Vec::new(),
         payload: Payload::AccountOpened,
     };
