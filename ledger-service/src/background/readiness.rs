@@ -97,10 +97,10 @@ pub async fn watch_database(
     changed: impl AsyncFn(bool),
 ) {
     loop {
-        let condition = match shutdown.is_cancelled() {
-            true => Condition::Stopping,
-            false => probe(&engine).await,
-        };
+        let mut condition = probe(&engine).await;
+        if shutdown.is_cancelled() {
+            condition = Condition::Stopping;
+        }
         if readiness.set(condition) {
             changed(condition == Condition::Ready).await;
             tracing::info!(condition = condition.as_str(), "readiness changed");
