@@ -288,7 +288,7 @@ on_both_backends! {
             "a reason's text too long": ledger.credit(reasoned("A", &"x".repeat(513))) => InvalidArgument, INVALID, &["annotations.reason.text"];
             "a reason's text with U+0000": ledger.credit(reasoned("A", "a\0")) => InvalidArgument, INVALID, &["annotations.reason.text"];
             "what has not happened yet": ledger.credit(annotated(|a| a.occur_time = Some(future))) => InvalidArgument, INVALID, &["annotations.occur_time"];
-            "a request that has expired": ledger.credit(credit_with(|r| r.expire_time = Some(past))) => Code::FailedPrecondition, "REQUEST_EXPIRED", NO_FIELDS;
+            "a request that has expired": ledger.credit(credit_with(|r| r.expire_time = Some(past))) => FailedPrecondition, "REQUEST_EXPIRED", NO_FIELDS;
             "a lot that has expired": ledger.credit(credit_with(|r| r.lot_expire_time = Some(past))) => FailedPrecondition, "LOT_EXPIRY_PAST", NO_FIELDS;
             "an origin that is none": ledger.credit(originated("Not An Origin")) => InvalidArgument, INVALID, &["x-ledger-origin"];
             "a block without a reason": ledger.block_account(BlockAccountRequest { account: account("tg:1"), request_id: fresh_request(), ..Default::default() }) => InvalidArgument, INVALID, &["annotations.reason.code"];
