@@ -92,8 +92,9 @@ pub const SUBSCRIBE_POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How many subscribers one process serves.
 pub const SUBSCRIBERS_MAX: usize = 256;
 
-/// How large a request message may be: a BatchCharge of 1000 items with full
-/// metadata stays below it.
+/// How large a request message may be: a BatchCharge of 1000 items with 4 KB of
+/// metadata each. (An item may have twice as much; such batches are sent in
+/// parts.)
 pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How large a response message may be.

@@ -31,7 +31,7 @@ const COMMANDS_DEFAULT: u64 = 300_000;
 const EACH_MIN: u64 = 100;
 
 /// Every reason of a refusal that the core has.
-const REASONS: [&str; 32] = [
+const REASONS: [&str; 33] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_NOT_FOUND",
     "ACCOUNT_CLOSED",
@@ -44,6 +44,7 @@ const REASONS: [&str; 32] = [
     "UNKNOWN_OPERATION",
     "UNKNOWN_CURRENCY",
     "QUANTITY_TOO_LARGE",
+    "AMOUNT_NOT_POSITIVE",
     "AMOUNT_TOO_LARGE",
     "LOT_EXPIRY_PAST",
     "BALANCE_TOO_LARGE",

@@ -133,8 +133,7 @@ pub struct Entry {
 pub fn is_in_doubt(status: &Status) -> bool {
     let reason = reason(status);
     match status.code() {
-        Code::Unavailable => true,
-        Code::DeadlineExceeded => reason != "REQUEST_EXPIRED",
+        Code::Unavailable | Code::DeadlineExceeded => true,
         // Made by the client's own transport, of what became of the connection.
         Code::Cancelled | Code::Unknown | Code::Internal | Code::ResourceExhausted => {
             reason.is_empty()

@@ -192,8 +192,8 @@ on_both_backends! {
             "a request id that is no UUID": ledger.credit(credit_with(|r| r.request_id = "task-77".into())) => InvalidArgument, INVALID, &["request_id"];
             "a request id in braces": ledger.credit(credit_with(|r| r.request_id = format!("{{{}}}", r.request_id))) => InvalidArgument, INVALID, &["request_id"];
             "the nil UUID": ledger.credit(credit_with(|r| r.request_id = "00000000-0000-0000-0000-000000000000".into())) => InvalidArgument, INVALID, &["request_id"];
-            "no event": events.get_event(GetEventRequest { name: "books/media-lab/events/0".into() }) => InvalidArgument, INVALID, &["name"];
-            "an event that is not there yet": events.get_event(GetEventRequest { name: "books/media-lab/events/999999".into() }) => NotFound, "EVENT_NOT_FOUND", NO_FIELDS;
+            "no event": events.get_event(GetEventRequest { name: "books/media-lab/events/0".into(), ..Default::default() }) => InvalidArgument, INVALID, &["name"];
+            "an event that is not there yet": events.get_event(GetEventRequest { name: "books/media-lab/events/999999".into(), ..Default::default() }) => NotFound, "EVENT_NOT_FOUND", NO_FIELDS;
             "everything wrong": ledger.credit(CreditRequest {
                 account: "x".into(), request_id: "x".into(), funding: 99, source: "x y".into(), priority: 1001,
                 amount: amount("rub", -1), scope: vec!["Not An Operation".into()],
@@ -288,7 +288,7 @@ on_both_backends! {
             "a reason's text too long": ledger.credit(reasoned("A", &"x".repeat(513))) => InvalidArgument, INVALID, &["annotations.reason.text"];
             "a reason's text with U+0000": ledger.credit(reasoned("A", "a\0")) => InvalidArgument, INVALID, &["annotations.reason.text"];
             "what has not happened yet": ledger.credit(annotated(|a| a.occur_time = Some(future))) => InvalidArgument, INVALID, &["annotations.occur_time"];
-            "a request that has expired": ledger.credit(credit_with(|r| r.expire_time = Some(past))) => Code::DeadlineExceeded, "REQUEST_EXPIRED", NO_FIELDS;
+            "a request that has expired": ledger.credit(credit_with(|r| r.expire_time = Some(past))) => FailedPrecondition, "REQUEST_EXPIRED", NO_FIELDS;
             "a lot that has expired": ledger.credit(credit_with(|r| r.lot_expire_time = Some(past))) => FailedPrecondition, "LOT_EXPIRY_PAST", NO_FIELDS;
             "an origin that is none": ledger.credit(originated("Not An Origin")) => InvalidArgument, INVALID, &["x-ledger-origin"];
             "a block without a reason": ledger.block_account(BlockAccountRequest { account: account("tg:1"), request_id: fresh_request(), ..Default::default() }) => InvalidArgument, INVALID, &["annotations.reason.code"];

@@ -322,7 +322,7 @@ on_both_backends! {
             newest_first.reverse();
             assert_eq!(newest_first, found, "{filter:?}");
         }
-        let request = GetEventRequest { name: event.name.clone() };
+        let request = GetEventRequest { name: event.name.clone(), ..Default::default() };
         let found = ledger.events().get_event(request).await.unwrap().into_inner();
         assert_eq!(found.event.as_ref(), Some(event));
         assert_eq!(event.position, all.iter().position(|other| other == event).unwrap() as i64 + 1);

@@ -44,6 +44,8 @@ pub enum Rejection {
     UnknownCurrency { currency: String },
     #[error("quantity {quantity} is above the operation's maximum of {maximum}")]
     QuantityTooLarge { quantity: i64, maximum: i64 },
+    #[error("an amount or quantity of {amount} is below the least of {minimum}")]
+    AmountNotPositive { amount: i64, minimum: i64 },
     #[error("an amount of {amount} is above the maximum of {maximum}")]
     AmountTooLarge { amount: i64, maximum: i64 },
     #[error("the lot would have expired already")]
@@ -135,8 +137,6 @@ pub enum Kind {
     AlreadyExists,
     /// The state does not allow it now.
     FailedPrecondition,
-    /// Its time has passed.
-    DeadlineExceeded,
 }
 
 impl Rejection {
@@ -153,11 +153,9 @@ impl Rejection {
     }
 
     const fn class(&self) -> (&'static str, Kind) {
-        use Kind::{
-            AlreadyExists, DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound,
-        };
+        use Kind::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
         match self {
-            Self::RequestExpired { .. } => ("REQUEST_EXPIRED", DeadlineExceeded),
+            Self::RequestExpired { .. } => ("REQUEST_EXPIRED", FailedPrecondition),
             Self::AccountNotFound { .. } => ("ACCOUNT_NOT_FOUND", NotFound),
             Self::AccountClosed { .. } => ("ACCOUNT_CLOSED", FailedPrecondition),
             Self::AccountBlocked { .. } => ("ACCOUNT_BLOCKED", FailedPrecondition),
@@ -169,6 +167,7 @@ impl Rejection {
             Self::UnknownOperation { .. } => ("UNKNOWN_OPERATION", NotFound),
             Self::UnknownCurrency { .. } => ("UNKNOWN_CURRENCY", NotFound),
             Self::QuantityTooLarge { .. } => ("QUANTITY_TOO_LARGE", InvalidArgument),
+            Self::AmountNotPositive { .. } => ("AMOUNT_NOT_POSITIVE", InvalidArgument),
             Self::AmountTooLarge { .. } => ("AMOUNT_TOO_LARGE", InvalidArgument),
             Self::LotExpiryPast { .. } => ("LOT_EXPIRY_PAST", FailedPrecondition),
             Self::BalanceTooLarge { .. } => ("BALANCE_TOO_LARGE", FailedPrecondition),

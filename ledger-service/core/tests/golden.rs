@@ -201,6 +201,7 @@ fn hold_captured() -> Payload {
 fn hold_ended(parts: Vec<Lot>, graced: Vec<u64>) -> HoldEnded {
     HoldEnded {
         hold: 990,
+        operation: Some("draw".to_owned()),
         asset: "RUB".to_owned(),
         amount: 100_000,
         parts,

@@ -174,6 +174,35 @@ fn what_captures_give_is_bounded() {
     }
 }
 
+/// What a charge gives is no reason to refuse it: a full wallet takes it into
+/// what is there.
+#[test]
+fn what_charges_give_is_bounded_and_refuses_nothing() {
+    let mut ledger = Ledger::new(CATALOG);
+    let play = Command::Charge(Charge {
+        operation: Some("play".to_owned()),
+        quantity: 1,
+        explicit_price: None,
+        max_price: None,
+    });
+    let bought = Command::Credit(credit(10, None));
+    ledger.run("ann", bought).expect("a credit");
+    ledger.run("ann", play.clone()).expect("the first charge");
+    let full = repeat(&mut ledger, 400, |ledger| {
+        let n = i64::try_from(ledger.events.len()).expect("few");
+        let expires_at = ledger.now.plus_us(60 * DAY + n);
+        let credit = Command::Credit(credit(10, Some(expires_at)));
+        ledger.run("ann", credit).map(drop)
+    });
+    assert!((100..=PARTS_MAX).contains(&full), "{full} lots");
+    for round in 1..=50 {
+        ledger.now = ledger.now.plus_us(MINUTE);
+        ledger.run("ann", play.clone()).expect("a charge is taken");
+        assert_eq!(ledger.account("ann").totals("XP").balance, 3 * (round + 1));
+        assert_bounded(&ledger);
+    }
+}
+
 /// Refunds may not be refused either, and bring back lots that are gone.
 #[test]
 fn what_refunds_bring_back_is_bounded() {

@@ -20,7 +20,7 @@ use driver::sources;
 use language::{command::TargetBy, replay::Replay};
 
 /// Reasons that the core gives, in order of precedence.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 30] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_CLOSED",
     "ACCOUNT_NOT_FOUND",
@@ -34,6 +34,7 @@ const ORDER: [&str; 29] = [
     "QUANTITY_TOO_LARGE",
     "UNKNOWN_ASSET",
     "UNKNOWN_CURRENCY",
+    "AMOUNT_NOT_POSITIVE",
     "AMOUNT_TOO_LARGE",
     "LOT_EXPIRY_PAST",
     "BALANCE_MISMATCH",
@@ -214,9 +215,32 @@ fn incoming() -> Vec<Case> {
             "AMOUNT_TOO_LARGE",
         )
         .also("adjust ann XP to 1 seen 7", "BALANCE_MISMATCH"),
+        case(&[], "credit ann -5 DUST", "UNKNOWN_ASSET")
+            .also("credit ann -5 XP", "AMOUNT_NOT_POSITIVE"),
+        case(&[], "credit ann 0 XP expires=T", "AMOUNT_NOT_POSITIVE")
+            .also("credit ann 1 XP expires=T", "LOT_EXPIRY_PAST"),
+        case(
+            &[],
+            "credit ann 1 XP expires=T bought paid=-1:RUB",
+            "AMOUNT_NOT_POSITIVE",
+        )
+        .also("credit ann 1 XP expires=T", "LOT_EXPIRY_PAST"),
+        // The payment comes before what the merchant gets of it.
+        case(
+            &[],
+            "pay ann 0 RUB income=1_000_000_000_000_001:RUB",
+            "AMOUNT_NOT_POSITIVE",
+        )
+        .also(
+            "pay ann 1 RUB income=1_000_000_000_000_001:RUB",
+            "AMOUNT_TOO_LARGE",
+        ),
+        case(&[], "pay ann 1 RUB income=-1:RUB", "AMOUNT_NOT_POSITIVE"),
+        case(&[], "adjust ann XP to -1 seen 7", "AMOUNT_NOT_POSITIVE")
+            .also("adjust ann XP to 1 seen 7", "BALANCE_MISMATCH"),
         case(
             &["credit ann 5 XP", "hold ann price=5:XP"],
-            "adjust ann XP to -1 seen 7",
+            "adjust ann XP to 1 seen 7",
             "BALANCE_MISMATCH",
         )
         .also("adjust ann XP by -1", "INSUFFICIENT_FUNDS"),
@@ -279,13 +303,13 @@ fn outgoing() -> Vec<Case> {
         .also("credit ann 1 CREDIT", "WALLET_FULL")
         .with(full_of("ann", "XP", ""))
         .with(full_of_lots("ann", 2)),
-        case(
-            &["credit ann 5000 RUB"],
-            "charge ann train x2",
-            "INSUFFICIENT_FUNDS",
-        )
-        .also("charge ann train", "WALLET_FULL")
-        .with(full_of_lots("ann", 1)),
+        case(&[], "charge ann price=-1:DUST", "UNKNOWN_ASSET")
+            .also("charge ann price=-1:XP", "AMOUNT_NOT_POSITIVE"),
+        case(&[], "hold ann price=-1:XP", "AMOUNT_NOT_POSITIVE")
+            .also("hold ann price=1:XP", "INSUFFICIENT_FUNDS"),
+        case(&[], "charge ann draw x0", "AMOUNT_NOT_POSITIVE")
+            .also("charge ann draw price=1:XP", "INSUFFICIENT_FUNDS"),
+        case(&[], "hold ann draw x-3", "AMOUNT_NOT_POSITIVE"),
         case(
             &["credit ann 5000 RUB"],
             "hold ann train x2",
@@ -304,6 +328,8 @@ fn outgoing() -> Vec<Case> {
             "transfer ann to bob 1_000_000_000_000_001 XP",
             "AMOUNT_TOO_LARGE",
         ),
+        case(&[], "transfer ann to bob 0 XP", "AMOUNT_NOT_POSITIVE")
+            .also("transfer ann to bob 1 XP", "ACCOUNT_NOT_FOUND"),
         // The recipient's own state comes after what the request itself says.
         case(
             &[],
@@ -350,6 +376,13 @@ fn referring() -> Vec<Case> {
         "hold ann price=3:CREDIT as=h",
         "release ann h",
     ];
+    let credit = "credit ann 5 CREDIT";
+    let capped = [credit, "hold ann price=3:CREDIT overrun=CAP as=h"];
+    let overdrawn = [
+        credit,
+        "hold ann price=3:CREDIT overrun=OVERDRAW_AVAILABLE as=h",
+    ];
+    let overdrawn_late = [overdrawn[0], overdrawn[1], "wait 1h"];
     let spent_late = [
         "credit ann 5 CREDIT",
         "hold ann price=3:CREDIT as=h",
@@ -357,6 +390,38 @@ fn referring() -> Vec<Case> {
         "charge ann price=5:CREDIT",
     ];
     vec![
+        // Under every policy, open or not: what is asked for above the bound is
+        // never written down as uncovered.
+        case(
+            &held,
+            "capture ann ? 9_223_372_036_854_775_807",
+            "AMOUNT_TOO_LARGE",
+        )
+        .also("capture ann ? 9", "HOLD_NOT_FOUND"),
+        case(
+            &capped,
+            "capture ann h 9_223_372_036_854_775_807",
+            "AMOUNT_TOO_LARGE",
+        ),
+        case(
+            &overdrawn,
+            "capture ann h 9_223_372_036_854_775_807",
+            "AMOUNT_TOO_LARGE",
+        ),
+        case(
+            &overdrawn_late,
+            "capture ann h 1_000_000_000_000_001",
+            "AMOUNT_TOO_LARGE",
+        ),
+        case(&held, "capture ann ? -1", "AMOUNT_NOT_POSITIVE")
+            .also("capture ann ? 1", "HOLD_NOT_FOUND"),
+        case(
+            &held,
+            "refund ann ? 1_000_000_000_000_001",
+            "AMOUNT_TOO_LARGE",
+        )
+        .also("refund ann ? 1", "CHARGE_NOT_FOUND"),
+        case(&held, "refund ann ? 0", "AMOUNT_NOT_POSITIVE"),
         case(&released, "extend ann ? until=T+40d", "HOLD_NOT_FOUND")
             .also("extend ann h until=T+40d", "HOLD_ENDED"),
         case(&released, "extend ann h until=T+40d", "HOLD_ENDED"),

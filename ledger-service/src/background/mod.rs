@@ -4,5 +4,5 @@
 mod readiness;
 mod sweeper;
 
-pub use readiness::{Readiness, watch_database};
+pub use readiness::{Condition, Readiness, watch_database};
 pub use sweeper::sweep;

@@ -6,12 +6,14 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::background::Readiness;
+use crate::background::{Condition, Readiness};
 
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
-    database: &'static str,
+    /// Why it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
 }
 
 /// Serves until `shutdown`.
@@ -30,19 +32,20 @@ pub(super) async fn serve(
 }
 
 async fn ready(State(readiness): State<Readiness>) -> (StatusCode, Json<Health>) {
-    if readiness.is_ready() {
-        (
-            StatusCode::OK,
-            Json(Health {
+    match readiness.condition() {
+        Condition::Ready => {
+            let health = Health {
                 status: "ready",
-                database: "ok",
-            }),
-        )
-    } else {
-        let health = Health {
-            status: "not ready",
-            database: "not reachable",
-        };
-        (StatusCode::SERVICE_UNAVAILABLE, Json(health))
+                cause: None,
+            };
+            (StatusCode::OK, Json(health))
+        }
+        condition => {
+            let health = Health {
+                status: "not ready",
+                cause: Some(condition.as_str()),
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, Json(health))
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     fail, http,
 };
 use crate::{
-    background::{Readiness, sweep, watch_database},
+    background::{Condition, Readiness, sweep, watch_database},
     engine::{Clock, Engine, EngineLimits},
     grpc,
     limits::DRAIN_TIME_MAX,
@@ -123,7 +123,7 @@ async fn run_until_signal(
     tracing::info!("stopping");
     announcing.abort();
     shutdown.cancel();
-    let _was_ready = readiness.set(false);
+    let _was_ready = readiness.set(Condition::Stopping);
     let drained = tokio::time::timeout(DRAIN_TIME_MAX * 2, server).await;
     index.stopped().await;
     engine.shut_down().await;

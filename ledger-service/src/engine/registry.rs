@@ -215,10 +215,19 @@ impl Engine {
     /// time, and none is stopped.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.all().iter().all(|book| {
-            book.shared.is_connected.load(Ordering::Acquire)
-                && !book.shared.is_stopped.load(Ordering::Acquire)
-        })
+        self.trouble().is_none()
+    }
+
+    /// Why a book in use cannot be written; nothing if all can.
+    #[must_use]
+    pub fn trouble(&self) -> Option<EngineError> {
+        let books = self.all();
+        let is_any = |has: fn(&Book) -> bool| books.iter().any(has);
+        if is_any(|book| book.shared.is_stopped.load(Ordering::Acquire)) {
+            return Some(EngineError::Stopped);
+        }
+        let is_cut_off = is_any(|book| !book.shared.is_connected.load(Ordering::Acquire));
+        is_cut_off.then_some(EngineError::Unavailable)
     }
 
     /// Takes no more calls, and waits until those in the queues are answered.

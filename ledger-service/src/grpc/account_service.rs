@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     edge::{self, Edge, Look},
     list_accounts, names,
-    parse::{self, Caller, Fields, Page, PageFields, Reading},
+    parse::{self, AsOf, Caller, Fields, Page, PageFields, Reading},
     quote, render, status, tokens,
 };
 use crate::{
@@ -108,11 +108,12 @@ impl AccountService for AccountApi {
         let GetBalanceRequest {
             account,
             as_of,
+            as_of_position,
             consistency_token,
         } = request.into_inner();
         let mut fields = Fields::default();
         let reading = fields.reading(account, &consistency_token, deadline);
-        let as_of = fields.as_of(as_of);
+        let as_of = fields.as_of(as_of, as_of_position);
         fields.finish()?;
         let look = self.edge.look_at_any(reading).await?;
         let look = match as_of {
@@ -131,7 +132,7 @@ impl AccountService for AccountApi {
         let message = request.into_inner();
         let mut fields = Fields::default();
         let book = fields.book_of_read(&message.book);
-        let token = fields.consistency_token(&message.consistency_token);
+        let token = fields.consistency_token(&book, &message.consistency_token);
         let names = fields.accounts_of(&book, message.accounts, BATCH_CALL_ITEMS_MAX);
         fields.finish()?;
         let looks = self.edge.look_at_all(&book, names, token, deadline).await?;
@@ -187,23 +188,45 @@ impl AccountApi {
     async fn look_back(
         &self,
         mut look: Look,
-        as_of: Timestamp,
+        as_of: AsOf,
         deadline: Instant,
     ) -> Result<Look, Status> {
-        if as_of > look.snapshot.now {
-            return Err(status::invalid_field("as_of", "must not be in the future"));
-        }
+        let (position, time) = self.moment(&look, as_of).await?;
         let book = look.name.book();
-        let position = self.edge.engine.store().position_at(book, as_of).await;
-        let position = position.map_err(|error| status::store(&error))?;
-        let position = position.min(look.snapshot.head.position);
         let ids = (book, look.name.account());
         let account = account_at(&self.edge.index, ids, &look.account, position, deadline).await;
         let account = account.map_err(|error| status::read(&error, book))?;
         look.account = account.into();
-        look.snapshot.now = as_of;
+        look.snapshot.now = time;
         look.snapshot.head.position = position;
         Ok(look)
+    }
+
+    /// The position and the time of a past state.
+    async fn moment(&self, look: &Look, as_of: AsOf) -> Result<(u64, Timestamp), Status> {
+        let book = look.name.book();
+        let store = self.edge.engine.store();
+        match as_of {
+            AsOf::Time(time) if time > look.snapshot.now => {
+                Err(status::invalid_field("as_of", "must not be in the future"))
+            }
+            AsOf::Time(time) => {
+                let position = store.position_at(book, time).await;
+                let position = position.map_err(|error| status::store(&error))?;
+                Ok((position.min(look.snapshot.head.position), time))
+            }
+            AsOf::Position(position) if position > look.snapshot.head.position => {
+                let event = names::event_name(book, position);
+                Err(status::event_not_found(&event))
+            }
+            AsOf::Position(position) => {
+                let events = events_at(store, book, &[position]).await;
+                let events = events.map_err(|error| status::read(&error, book))?;
+                let event = events.first().map(|recorded| &recorded.event);
+                let event = event.ok_or_else(|| status::incomplete("an event of a read"))?;
+                Ok((position, event.recorded_at))
+            }
+        }
     }
 
     /// How often each operation was paid for in the last 30 days.

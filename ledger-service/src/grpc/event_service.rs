@@ -12,7 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    edge::Edge, list_events::Listing, names, parse::Caller, render, status, subscribe::Subscription,
+    edge::Edge,
+    list_events::Listing,
+    names,
+    parse::{Caller, Fields},
+    render, status,
+    subscribe::Subscription,
 };
 use crate::{engine::log, limits::SUBSCRIBERS_MAX};
 
@@ -44,11 +49,21 @@ impl EventService for EventApi {
 
     async fn get_event(&self, request: Request<GetEventRequest>) -> Answer<GetEventResponse> {
         let deadline = Caller::deadline_of(&request);
-        let name = request.into_inner().name;
-        let (book, position) = names::parse_event(&name)
-            .ok_or_else(|| status::invalid_field("name", names::EVENT_RULE))?;
+        let GetEventRequest {
+            name,
+            consistency_token,
+        } = request.into_inner();
+        let mut fields = Fields::default();
+        let (book, position) = names::parse_event(&name).unwrap_or_else(|| {
+            fields.refuse("name", names::EVENT_RULE);
+            ("", 0)
+        });
+        let token = fields.consistency_token(book, &consistency_token);
+        fields.finish()?;
         // Says whether there is such a book at all.
-        self.edge.snapshot(book, Vec::new(), None, deadline).await?;
+        self.edge
+            .snapshot(book, Vec::new(), token, deadline)
+            .await?;
         let stored = self.edge.engine.store().read_at(book, &[position]).await;
         let stored = stored.map_err(|error| status::store(&error))?;
         let stored = stored

@@ -22,7 +22,8 @@ use super::{
     edge::{self, Edge},
     names::{AccountName, account_name, is_reserved},
     parse::{Fields, Page, PageFields},
-    render, status, tokens,
+    render, status,
+    tokens::{self, Consistency},
 };
 use crate::{
     engine::{EngineError, Snapshot},
@@ -43,6 +44,7 @@ pub(super) struct Listing {
     page: Page<Cursor>,
     wanted: Wanted,
     order: Ordered,
+    token: Option<Consistency>,
     deadline: Instant,
 }
 
@@ -71,16 +73,19 @@ impl Listing {
         deadline: Instant,
     ) -> Result<Self, Status> {
         let (token, size) = (std::mem::take(&mut message.page_token), message.page_size);
+        let consistency_token = std::mem::take(&mut message.consistency_token);
         message.page_size = 0;
         let owner = tokens::owner_of_request("ListAccounts", &message);
         let mut fields = Fields::default();
+        let book = fields.book_of_read(&message.book);
         let listing = Self {
             page: fields.page(PageFields {
                 size,
                 token: &token,
                 owner,
             }),
-            book: fields.book_of_read(&message.book),
+            token: fields.consistency_token(&book, &consistency_token),
+            book,
             wanted: message
                 .filter
                 .map(|filter| wanted(filter, &mut fields))
@@ -95,7 +100,7 @@ impl Listing {
     /// The page.
     pub(super) async fn page(self, edge: &Edge) -> Result<ListAccountsResponse, Status> {
         let snapshot = edge
-            .snapshot(&self.book, Vec::new(), None, self.deadline)
+            .snapshot(&self.book, Vec::new(), self.token, self.deadline)
             .await?;
         match self.order {
             Ordered::Id => self.page_by_id(edge, &snapshot).await,

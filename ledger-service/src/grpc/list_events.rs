@@ -85,7 +85,7 @@ impl Listing {
                 owner,
             }),
             newest_first: message.newest_first,
-            token: fields.consistency_token(&consistency_token),
+            token: fields.consistency_token(&book, &consistency_token),
             book,
             deadline,
         };

@@ -50,7 +50,6 @@ fn refusal(rejection: &Rejection, book: &str, subject: String) -> Status {
         Kind::NotFound => Code::NotFound,
         Kind::AlreadyExists => Code::AlreadyExists,
         Kind::FailedPrecondition => Code::FailedPrecondition,
-        Kind::DeadlineExceeded => Code::DeadlineExceeded,
     };
     let message = rejection.to_string();
     let mut details = info(rejection.reason(), metadata::of(rejection, book));

@@ -1,7 +1,7 @@
 //! Tokens: opaque to callers, base64url without padding.
 //!
-//! - A *consistency token* says which event a write ended with: its position
-//!   and the first bytes of its hash. It belongs to no book.
+//! - A *consistency token* says which event a write ended with: book, position
+//!   and the first bytes of its hash.
 //! - A *resume token* says which event a subscriber saw last: book, position
 //!   and the whole hash.
 //! - A *page token* says where the next page begins, and which request it
@@ -32,7 +32,7 @@ pub(super) type Owner = [u8; OWNER_BYTES];
 pub(super) const MALFORMED: &str = "is not a token of this service";
 /// What a token is called that another request got.
 pub(super) const OTHER_REQUEST: &str = "belongs to a request with other fields than this one";
-/// What a token is called that another book's stream gave.
+/// What a token is called that another book gave.
 pub(super) const OTHER_BOOK: &str = "belongs to another book";
 
 /// Why a token is refused.
@@ -46,23 +46,29 @@ pub(super) struct Consistency {
 }
 
 impl Consistency {
-    /// Reads a token.
-    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+    /// Reads a token of a book; of any, if the book is not known.
+    pub(super) fn parse(text: &str, book: Option<Owner>) -> Result<Self, Problem> {
         let bytes = decode(text)?;
-        let (position, hash) = bytes.split_first_chunk().ok_or(MALFORMED)?;
-        let hash = hash.try_into().map_err(|_| MALFORMED)?;
+        let (position, rest) = bytes.split_first_chunk().ok_or(MALFORMED)?;
+        let (hash, owner) = rest.split_first_chunk().ok_or(MALFORMED)?;
+        let owner = Owner::try_from(owner).map_err(|_| MALFORMED)?;
+        if book.is_some_and(|book| owner != book) {
+            return Err(OTHER_BOOK);
+        }
         Ok(Self {
             position: u64::from_be_bytes(*position),
-            hash,
+            hash: *hash,
         })
     }
 
-    /// The token of what was seen at an event.
-    pub(super) fn render((position, hash): (u64, Hash)) -> String {
-        let mut bytes = [0_u8; 8 + CONSISTENCY_HASH_BYTES];
+    /// The token of what was seen at an event of a book.
+    pub(super) fn render((position, hash): (u64, Hash), book: Owner) -> String {
+        let mut bytes = [0_u8; 8 + CONSISTENCY_HASH_BYTES + OWNER_BYTES];
         let (head, tail) = bytes.split_at_mut(8);
+        let (middle, tail) = tail.split_at_mut(CONSISTENCY_HASH_BYTES);
         head.copy_from_slice(&position.to_be_bytes());
-        tail.copy_from_slice(&hash[..CONSISTENCY_HASH_BYTES]);
+        middle.copy_from_slice(&hash[..CONSISTENCY_HASH_BYTES]);
+        tail.copy_from_slice(&book);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -123,7 +129,7 @@ impl Resume {
     }
 }
 
-/// What the tokens of a book's streams belong to.
+/// What the tokens of a book belong to.
 pub(super) fn owner_of_book(book: &str) -> Owner {
     owner("book", book.as_bytes())
 }
@@ -197,7 +203,12 @@ mod tests {
 
     #[test]
     fn a_consistency_token_knows_its_log() {
-        let token = Consistency::parse(&Consistency::render((7, [5; 32]))).unwrap();
+        let book = owner_of_book("b");
+        let text = Consistency::render((7, [5; 32]), book);
+        let token = Consistency::parse(&text, Some(book)).unwrap();
+        assert_eq!(Consistency::parse(&text, None), Ok(token));
+        let other = owner_of_book("c");
+        assert_eq!(Consistency::parse(&text, Some(other)), Err(OTHER_BOOK));
         assert!(token.check(&head(7, 5)).is_ok());
         assert!(token.check(&head(8, 1)).is_ok());
         assert!(matches!(
@@ -216,7 +227,7 @@ mod tests {
         let long = URL_SAFE_NO_PAD.encode([0; 17]);
         let huge = "A".repeat(TOKEN_CHARS_MAX + 1);
         for text in ["", "?", "AAAA=", &short, &long, &huge] {
-            assert_eq!(Consistency::parse(text), Err(MALFORMED), "{text}");
+            assert_eq!(Consistency::parse(text, None), Err(MALFORMED), "{text}");
         }
         for text in ["?", &short, &long, &huge] {
             assert_eq!(

@@ -343,8 +343,12 @@ pub fn index_row(event: Event) -> IndexedEvent {
         operation: event.payload.operation().map(str::to_owned),
         operations_delta: event.payload.operations_delta(),
         recorded_at: event.recorded_at,
+        // What time alone made is not about the caller's thing.
+        external_id: match event.payload.is_of_time() {
+            true => None,
+            false => event.annotations.external_id,
+        },
         account: event.account,
-        external_id: event.annotations.external_id,
     }
 }
 

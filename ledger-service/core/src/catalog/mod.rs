@@ -14,6 +14,7 @@
 mod amount;
 mod asset;
 mod context;
+mod currency;
 mod decimal;
 mod document;
 mod duration;

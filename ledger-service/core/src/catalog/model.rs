@@ -97,7 +97,7 @@ pub struct Price {
 }
 
 /// What a capture above the held amount does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, serde::Serialize, CborLen)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(index_only)]
 pub enum OverrunPolicy {
     /// Refuse it.

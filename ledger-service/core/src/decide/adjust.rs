@@ -2,7 +2,7 @@
 
 use super::{
     Decided, Party,
-    charge::{check_amount, check_asset, insufficient},
+    charge::{check_asset, check_price, insufficient},
     credit::check_new_lot,
     work::Work,
 };
@@ -27,7 +27,7 @@ pub(super) fn adjust(work: Work<'_>, adjust: &Adjust) -> Result<Vec<Decided>, Re
 fn change_by(work: &Work<'_>, adjust: &Adjust) -> Result<i64, Rejection> {
     match adjust.change {
         Change::Delta(delta) => {
-            check_amount(delta.saturating_abs())?;
+            check_price(delta.saturating_abs())?;
             Ok(delta)
         }
         Change::SetTo {
@@ -35,7 +35,7 @@ fn change_by(work: &Work<'_>, adjust: &Adjust) -> Result<i64, Rejection> {
             expected,
         } => {
             let available = work.account().totals(&adjust.asset).available();
-            check_amount(wanted)?;
+            check_price(wanted)?;
             if available != expected {
                 return Err(Rejection::BalanceMismatch {
                     asset: adjust.asset.clone(),

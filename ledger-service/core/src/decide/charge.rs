@@ -38,12 +38,9 @@ pub(super) fn charge(mut work: Work<'_>, charge: &Charge) -> Result<Vec<Decided>
         max_price: charge.max_price.as_ref(),
     };
     let priced = price_order(work.account(), work.context.catalog, order)?;
-    let grants = operation_grants(&mut work, order.operation, order.quantity, false);
-    for grant in &grants {
-        work.own.check_balance(&grant.lot.asset, grant.lot.amount)?;
-    }
-    if grants.iter().any(|grant| grant.is_new) {
-        work.own.check_room(grants.len())?;
+    let grants = operation_grants(&mut work, order.operation, order.quantity);
+    for lot in &grants {
+        work.own.check_balance(&lot.asset, lot.amount)?;
     }
     // From here on nothing fails.
     work.push(
@@ -144,12 +141,18 @@ pub fn alternatives(
         .map(|name| find_operation(catalog, name))
         .transpose()?;
     let maximum = known.map_or(QUANTITY_MAX, |operation| operation.quantity_max);
+    if quantity < 1 {
+        return Err(Rejection::AmountNotPositive {
+            amount: quantity,
+            minimum: 1,
+        });
+    }
     if quantity > maximum {
         return Err(Rejection::QuantityTooLarge { quantity, maximum });
     }
     if let Some(price) = explicit_price {
         check_asset(catalog, &price.asset)?;
-        check_amount(price.amount)?;
+        check_price(price.amount)?;
         return Ok(vec![price.clone()]);
     }
     let prices = known.map_or(&[][..], |operation| &operation.prices);
@@ -157,7 +160,7 @@ pub fn alternatives(
         .iter()
         .map(|price| {
             let amount = price.amount.saturating_mul(quantity);
-            check_amount(amount)?;
+            check_price(amount)?;
             Ok(AssetAmount {
                 asset: price.asset.clone(),
                 amount,
@@ -223,7 +226,20 @@ pub(super) fn check_asset(catalog: &Catalog, asset: &str) -> Result<(), Rejectio
     })
 }
 
+/// What a command may move: at least 1, within the bound.
 pub(super) fn check_amount(amount: i64) -> Result<(), Rejection> {
+    check_amount_from(1, amount)
+}
+
+/// What a command may cost or name without moving it: at least 0.
+pub(super) fn check_price(amount: i64) -> Result<(), Rejection> {
+    check_amount_from(0, amount)
+}
+
+fn check_amount_from(minimum: i64, amount: i64) -> Result<(), Rejection> {
+    if amount < minimum {
+        return Err(Rejection::AmountNotPositive { amount, minimum });
+    }
     if amount > AMOUNT_MAX {
         return Err(Rejection::AmountTooLarge {
             amount,
@@ -242,51 +258,33 @@ fn find_operation<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Operation,
         })
 }
 
-/// A lot that an operation gives.
-pub(super) struct OperationGrant {
-    lot: Lot,
-    /// It does not enlarge a lot that is there.
-    is_new: bool,
-}
-
-/// What the operation itself gives. `must_fit` is for captures, which are not
-/// refused for lack of room.
+/// What the operation itself gives. Nothing that is paid for is refused for
+/// lack of room for it: in a full wallet it enlarges what is there.
 pub(super) fn operation_grants(
     work: &mut Work<'_>,
     operation: Option<&str>,
     quantity: i64,
-    must_fit: bool,
-) -> Vec<OperationGrant> {
+) -> Vec<Lot> {
     let context = work.context;
     let found = operation.and_then(|name| context.catalog.operations.get(name));
     let grants = found.map_or(&[][..], |operation| &operation.grants);
-    let is_full = must_fit && work.own.check_room(grants.len()).is_err();
-    grants
-        .iter()
-        .map(|grant| {
-            let amount = grant.amount.saturating_mul(quantity);
-            let lot = prepare::granted_lot(grant, amount, context.now);
-            let lot = if is_full {
-                work.own.squeeze_in(lot)
-            } else {
-                work.own.place(lot)
-            };
-            let is_new = work
-                .account()
-                .lots
-                .iter()
-                .all(|existing| existing.id != lot.id);
-            OperationGrant { lot, is_new }
-        })
-        .collect()
+    let is_full = !grants.is_empty() && work.own.check_room(grants.len()).is_err();
+    let mut lots: Vec<Lot> = Vec::with_capacity(grants.len());
+    for grant in grants {
+        let amount = grant.amount.saturating_mul(quantity);
+        let lot = prepare::granted_lot(grant, amount, context.now);
+        lots.push(if is_full {
+            work.own.squeeze_in(lot, &lots)
+        } else {
+            work.own.place(lot)
+        });
+    }
+    lots
 }
 
-pub(super) fn push_grants(work: &mut Work<'_>, grants: Vec<OperationGrant>) {
-    for grant in grants {
-        let credited = Credited {
-            lot: grant.lot,
-            payment: None,
-        };
+pub(super) fn push_grants(work: &mut Work<'_>, grants: Vec<Lot>) {
+    for lot in grants {
+        let credited = Credited { lot, payment: None };
         work.push(Party::Own, Payload::Credited(credited));
     }
 }

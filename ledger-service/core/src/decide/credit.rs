@@ -2,7 +2,7 @@
 
 use super::{
     Decided, Party,
-    charge::{check_amount, check_asset},
+    charge::{check_amount, check_asset, check_price},
     work::Work,
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
     check_asset(catalog, &credit.asset)?;
     check_amount(credit.amount)?;
     if let Some(basis) = &credit.cost_basis {
-        check_amount(basis.amount)?;
+        check_price(basis.amount)?;
     }
     if let Some(expire_time) = credit.lot_expire_time
         && expire_time <= now
@@ -73,6 +73,10 @@ pub(super) fn record_payment(
         return Err(Rejection::UnknownCurrency {
             currency: currency.clone(),
         });
+    }
+    check_amount(payment.amount.amount)?;
+    if let Some(income) = &payment.income_amount {
+        check_price(income.amount)?;
     }
     work.own.check_balance(currency, payment.amount.amount)?;
     let lot = work.own.place(Lot {

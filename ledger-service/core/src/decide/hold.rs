@@ -2,7 +2,7 @@
 
 use super::{
     Decided, Party,
-    charge::{Order, insufficient, operation_grants, price_order, push_grants},
+    charge::{Order, check_price, insufficient, operation_grants, price_order, push_grants},
     returns::Returns,
     work::Work,
 };
@@ -98,6 +98,7 @@ pub(super) fn release(
     // From here on nothing fails.
     let ended = HoldEnded {
         hold: hold.position,
+        operation: hold.operation.clone(),
         asset: hold.asset.clone(),
         amount: hold.held(),
         parts,
@@ -112,6 +113,10 @@ pub(super) fn capture(
     capture: &CaptureHold,
     record: Option<&Record>,
 ) -> Result<Vec<Decided>, Rejection> {
+    if let Some(amount) = capture.amount {
+        // Nothing may be taken: a final capture of nothing ends the hold.
+        check_price(amount)?;
+    }
     match find_hold(&work, capture.hold, record)? {
         Found::Open(hold) => {
             let hold = hold.clone();
@@ -252,7 +257,7 @@ fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: 
             .collect::<Vec<_>>(),
     );
     let grants = if counted {
-        operation_grants(work, hold.operation.as_deref(), hold.quantity, true)
+        operation_grants(work, hold.operation.as_deref(), hold.quantity)
     } else {
         Vec::new()
     };

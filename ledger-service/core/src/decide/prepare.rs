@@ -99,6 +99,7 @@ fn next_due_event(account: &Account, context: &Context<'_>) -> Option<Payload> {
         let parts = returns.all(hold.parts.clone());
         return Some(Payload::HoldExpired(HoldEnded {
             hold: hold.position,
+            operation: hold.operation.clone(),
             asset: hold.asset.clone(),
             amount: hold.held(),
             parts,

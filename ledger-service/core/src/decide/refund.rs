@@ -1,6 +1,6 @@
 //! Refunds of charges, to the lots they came from.
 
-use super::{Decided, Party, returns::Returns, work::Work};
+use super::{Decided, Party, charge::check_amount, returns::Returns, work::Work};
 use crate::{
     account::{Lot, take_from_end, total},
     command::Refund,
@@ -14,6 +14,9 @@ pub(super) fn refund(
     refund: &Refund,
     record: Option<&Record>,
 ) -> Result<Vec<Decided>, Rejection> {
+    if let Some(amount) = refund.amount {
+        check_amount(amount)?;
+    }
     let charge = match record {
         Some(Record {
             account,

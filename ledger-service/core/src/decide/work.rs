@@ -50,12 +50,12 @@ impl<'a> Side<'a> {
     }
 
     /// The lot that `new` becomes in a wallet that is full: it enlarges a given
-    /// lot of its asset, whatever else they differ in, if there is one. There
-    /// are no more assets than a catalog has, so the wallet stays bounded.
-    pub(super) fn squeeze_in(&mut self, mut new: Lot) -> Lot {
-        let lots = &self.account.lots;
+    /// lot of its asset, or one of those `before` it in the same decision,
+    /// whatever else they differ in, if there is one. There are no more assets
+    /// than a catalog has, so the wallet stays bounded.
+    pub(super) fn squeeze_in(&mut self, mut new: Lot, before: &[Lot]) -> Lot {
+        let lots = before.iter().chain(&self.account.lots);
         let given = lots
-            .iter()
             .rev()
             .find(|lot| lot.asset == new.asset && lot.funding == Funding::Granted);
         match given {

@@ -245,6 +245,9 @@ pub struct HoldEnded {
     #[n(4)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub graced: Vec<u64>,
+    /// The operation of the hold.
+    #[n(5)]
+    pub operation: Option<String>,
 }
 
 /// What was left of a lot ended by time.
@@ -407,6 +410,14 @@ impl Payload {
         }
     }
 
+    /// Whether time alone made it. Such an event may be written along with
+    /// somebody's request, and is not that person's doing all the same: what
+    /// the envelope keeps of the request is not about it.
+    #[must_use]
+    pub const fn is_of_time(&self) -> bool {
+        matches!(self, Self::HoldExpired(_) | Self::LotExpired(_))
+    }
+
     /// The operation that it is about.
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
@@ -415,6 +426,7 @@ impl Payload {
             Self::Refunded(refunded) => refunded.operation.as_deref(),
             Self::HoldPlaced(placed) => placed.operation.as_deref(),
             Self::HoldCaptured(captured) => captured.operation.as_deref(),
+            Self::HoldReleased(ended) | Self::HoldExpired(ended) => ended.operation.as_deref(),
             _ => None,
         }
     }

@@ -34,14 +34,19 @@ impl EventQuery {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.is_none() || wanted.as_deref() == found
         };
-        let annotations = &event.annotations;
+        // Of what time alone made, the envelope's request is not the cause.
+        let cause = (!event.payload.is_of_time()).then_some(event);
+        let said = cause.map(|event| &event.annotations);
+        let person = said.and_then(|said| said.person.as_deref());
+        let external_id = said.and_then(|said| said.external_id.as_deref());
+        let request_id = cause.and_then(|event| event.request_id);
         self.is_kind(&event.payload)
             && is(&self.account, Some(&event.account))
-            && is(&self.origin, Some(&event.origin))
+            && is(&self.origin, cause.map(|event| event.origin.as_str()))
             && is(&self.operation, event.payload.operation())
-            && is(&self.person, annotations.person.as_deref())
-            && is(&self.external_id, annotations.external_id.as_deref())
-            && (self.request_id.is_none() || self.request_id == event.request_id)
+            && is(&self.person, person)
+            && is(&self.external_id, external_id)
+            && (self.request_id.is_none() || self.request_id == request_id)
             && self.moves(&event.payload)
     }
 

@@ -10,7 +10,10 @@ use super::{
     Fields,
     command::{EXPLICIT_PRICE, check_priced, quantity},
 };
-use crate::grpc::{names::AccountName, tokens::Consistency};
+use crate::grpc::{
+    names::AccountName,
+    tokens::{self, Consistency},
+};
 
 /// A question about one account.
 #[derive(Clone, Debug)]
@@ -50,18 +53,23 @@ impl Fields {
     ) -> Reading {
         let name = self.account("account", account);
         Reading {
+            token: self.consistency_token(name.book(), token),
             name,
-            token: self.consistency_token(token),
             deadline,
         }
     }
 
-    /// The write that has to be seen.
-    pub(in crate::grpc) fn consistency_token(&mut self, token: &str) -> Option<Consistency> {
+    /// The write of the book that has to be seen. An unreadable book is empty.
+    pub(in crate::grpc) fn consistency_token(
+        &mut self,
+        book: &str,
+        token: &str,
+    ) -> Option<Consistency> {
         if token.is_empty() {
             return None;
         }
-        Consistency::parse(token)
+        let owner = (!book.is_empty()).then(|| tokens::owner_of_book(book));
+        Consistency::parse(token, owner)
             .inspect_err(|problem| self.refuse("consistency_token", *problem))
             .ok()
     }
@@ -71,12 +79,18 @@ impl Fields {
         self.book("book", name)
     }
 
-    /// A past moment.
+    /// A past state.
     pub(in crate::grpc) fn as_of(
         &mut self,
         time: Option<prost_types::Timestamp>,
-    ) -> Option<Timestamp> {
-        self.time("as_of", time)
+        position: i64,
+    ) -> Option<AsOf> {
+        let is_single = time.is_none() || position == 0;
+        self.check(is_single, "as_of_position", "must be unset beside `as_of`");
+        self.at_least("as_of_position", position, 0);
+        let time = self.time("as_of", time).map(AsOf::Time);
+        let position = u64::try_from(position).ok().filter(|number| *number > 0);
+        time.or(position.map(AsOf::Position))
     }
 
     /// The accounts of a batch read, all in its book, which are few enough.
@@ -124,6 +138,15 @@ impl Fields {
         let cut = self.time(field, time)?;
         Some(if cuts_off { cut.plus_us(1) } else { cut })
     }
+}
+
+/// Which past state of an account is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::grpc) enum AsOf {
+    /// As it was at a moment.
+    Time(Timestamp),
+    /// As it was when the book's event at this position was recorded.
+    Position(u64),
 }
 
 /// What a price is asked for.

@@ -1,6 +1,6 @@
 //! Events.
 
-use ledger_core::{Event, account::Lot, event as core, event::Payload};
+use ledger_core::{Event, RequestId, account::Lot, event as core, event::Payload};
 use ledger_proto::v1::{self, event::Payload as Message};
 
 use super::{
@@ -13,33 +13,19 @@ use crate::{
 };
 
 /// An event. One of a dry run has no name, position and hash, and no names of
-/// events that it would have been recorded with.
+/// events that it would have been recorded with. One that time alone made has
+/// no cause, though it may have been written along with somebody's request.
 pub(in crate::grpc) fn event(book: &str, recorded: &Recorded) -> v1::Event {
     let event = &recorded.event;
-    let annotations = &event.annotations;
     let is_recorded = event.position > 0;
-    v1::Event {
+    let mut message = v1::Event {
         name: event_name(book, event.position),
         position: number(event.position),
         account: account_name(book, &event.account),
         version: number(event.version),
         previous_position: number(event.previous_position),
-        origin: event.origin.clone(),
-        request_id: event
-            .request_id
-            .map(|id| id.to_string())
-            .unwrap_or_default(),
-        atomic_request_id: event.call_id.map(|id| id.to_string()).unwrap_or_default(),
-        external_id: annotations.external_id.clone().unwrap_or_default(),
-        actor: Some(v1::Actor {
-            key: event.origin.clone(),
-            person: annotations.person.clone().unwrap_or_default(),
-        }),
         record_time: Some(timestamp(event.recorded_at)),
-        occur_time: annotations.occurred_at.map(timestamp),
         catalog_version: number(event.catalog_version),
-        reason: annotations.reason.as_ref().map(reason),
-        metadata: annotations.metadata.clone(),
         balances: balances(&event.balances),
         hash: if is_recorded {
             recorded.hash.to_vec()
@@ -47,7 +33,32 @@ pub(in crate::grpc) fn event(book: &str, recorded: &Recorded) -> v1::Event {
             Vec::new()
         },
         payload: Some(payload(book, event)),
+        ..Default::default()
+    };
+    if !event.payload.is_of_time() {
+        add_cause(&mut message, event);
     }
+    message
+}
+
+/// Adds the request that made an event, and what its caller said.
+fn add_cause(message: &mut v1::Event, event: &Event) {
+    let annotations = &event.annotations;
+    message.origin.clone_from(&event.origin);
+    message.request_id = id(event.request_id);
+    message.atomic_request_id = id(event.call_id);
+    message.external_id = annotations.external_id.clone().unwrap_or_default();
+    message.actor = Some(v1::Actor {
+        key: event.origin.clone(),
+        person: annotations.person.clone().unwrap_or_default(),
+    });
+    message.occur_time = annotations.occurred_at.map(timestamp);
+    message.reason = annotations.reason.as_ref().map(reason);
+    message.metadata.clone_from(&annotations.metadata);
+}
+
+fn id(id: Option<RequestId>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
 }
 
 fn payload(book: &str, event: &Event) -> Message {
@@ -72,16 +83,20 @@ fn payload(book: &str, event: &Event) -> Message {
         Payload::HoldReleased(ended) => Message::HoldReleased(v1::HoldReleased {
             hold: event_name(book, ended.hold),
             amount: Some(asset_amount(&ended.asset, ended.amount)),
+            returns: takes(&ended.parts),
+            operation: ended.operation.clone().unwrap_or_default(),
         }),
         Payload::HoldExpired(ended) => Message::HoldExpired(v1::HoldExpired {
             hold: event_name(book, ended.hold),
             amount: Some(asset_amount(&ended.asset, ended.amount)),
+            returns: takes(&ended.parts),
+            operation: ended.operation.clone().unwrap_or_default(),
         }),
         Payload::LotExpired(expired) => Message::LotExpired(lot_expired(&expired.lot)),
         Payload::Adjusted(adjusted) => Message::Adjusted(v1::Adjusted {
             delta: Some(asset_amount(&adjusted.asset, adjusted.delta)),
             takes: takes(&adjusted.parts),
-            lot: adjusted.lot.as_ref().map_or(0, |lot| number(lot.id)),
+            added: adjusted.lot.as_ref().map(take),
         }),
         Payload::TransferSent(sent) => Message::TransferSent(v1::TransferSent {
             destination_account: account_name(book, &sent.destination),
@@ -158,6 +173,7 @@ fn hold_captured(book: &str, captured: &core::HoldCaptured) -> v1::HoldCaptured 
             .map(take)
             .collect(),
         released_amount: ledger_core::account::total(&captured.released),
+        returns: takes(&captured.released),
         uncovered_amount: captured.uncovered,
         r#final: captured.is_final,
         late: captured.late,

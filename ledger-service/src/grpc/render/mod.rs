@@ -81,6 +81,8 @@ fn take(part: &Lot) -> v1::LotTake {
         funding: funding(part.funding),
         source: part.source.clone(),
         expire_time: part.expires_at.map(timestamp),
+        priority: part.priority,
+        scope: part.scope.clone(),
     }
 }
 

@@ -7,7 +7,11 @@ use tonic::Status;
 use super::{asset_amount, balances, event, paid_with, timestamp};
 use crate::{
     engine::{Answer, Recorded},
-    grpc::{names::event_name, status, tokens::Consistency},
+    grpc::{
+        names::event_name,
+        status,
+        tokens::{Consistency, owner_of_book},
+    },
 };
 
 /// An answer, with the book it is of.
@@ -63,7 +67,7 @@ pub(in crate::grpc) fn result(done: Done<'_>) -> Option<v1::MutationResult> {
             .map(|recorded| event(book, recorded))
             .collect(),
         balances: balances(&answer.balances),
-        consistency_token: Consistency::render(answer.seen_at),
+        consistency_token: Consistency::render(answer.seen_at, owner_of_book(book)),
         replayed: answer.replayed,
         account_opened: done.has_opened(),
     })

@@ -38,6 +38,12 @@ pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
                 ("maximum", maximum.to_string()),
             ]
         }
+        Rejection::AmountNotPositive { amount, minimum } => {
+            vec![
+                ("amount", amount.to_string()),
+                ("minimum_amount", minimum.to_string()),
+            ]
+        }
         Rejection::AmountTooLarge { amount, maximum } => {
             vec![
                 ("amount", amount.to_string()),

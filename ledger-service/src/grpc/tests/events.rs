@@ -286,6 +286,7 @@ async fn one_event_is_found_by_its_name() {
     for event in &all {
         let message = v1::GetEventRequest {
             name: event.name.clone(),
+            ..Default::default()
         };
         let found = stand.events.get_event(message).await.unwrap().into_inner();
         assert_eq!(found.event.as_ref(), Some(event));
@@ -300,9 +301,206 @@ async fn one_event_is_found_by_its_name() {
     ] {
         let status = stand
             .events
-            .get_event(v1::GetEventRequest { name })
+            .get_event(v1::GetEventRequest {
+                name,
+                ..Default::default()
+            })
             .await
             .unwrap_err();
         assert_eq!(reason(&status), expected);
     }
+}
+
+/// Waits until a lot that ends soon has ended. Nobody writes that down.
+async fn until_expired(stand: &mut Stand, account: &str, left: i64) {
+    loop {
+        let balances = stand.balance(get_balance(account)).await.balances;
+        let rub = balances.iter().find(|balance| balance.asset == "RUB");
+        if rub.map_or(0, |balance| balance.balance) == left {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_time_made_has_no_cause() {
+    let mut stand = Stand::start().await;
+    stand.paid("a", 500).await;
+    let end = stand.engine.now().plus_us(300_000);
+    for account in ["a", "c"] {
+        let message = v1::CreditRequest {
+            account: name(account),
+            request_id: id(),
+            amount: asset_amount("RUB", 7),
+            lot_expire_time: Some(super::super::render::timestamp(end)),
+            ..Default::default()
+        };
+        stand.ledger.credit(message).await.unwrap();
+    }
+    until_expired(&mut stand, "a", 500).await;
+    until_expired(&mut stand, "c", 0).await;
+    let said = v1::Annotations {
+        external_id: "task-9".to_owned(),
+        metadata: [("model".to_owned(), "m".to_owned())].into(),
+        occur_time: Some(super::super::render::timestamp(end)),
+        person: "anna".to_owned(),
+        reason: Some(v1::Reason {
+            code: "GIFT".to_owned(),
+            text: String::new(),
+        }),
+    };
+    let message = v1::TransferRequest {
+        account: name("a"),
+        request_id: id(),
+        destination_account: name("c"),
+        amount: asset_amount("RUB", 500),
+        annotations: Some(said),
+        ..Default::default()
+    };
+    let first = stand.ledger.transfer(message.clone()).await.unwrap();
+    let first = first.into_inner().result.unwrap();
+    assert_eq!(
+        kinds(&first.events),
+        "LotExpired TransferSent LotExpired TransferReceived"
+    );
+    for event in [&first.events[0], &first.events[2]] {
+        let v1::Event {
+            origin,
+            request_id,
+            atomic_request_id,
+            external_id,
+            ..
+        } = event;
+        let texts = [origin, request_id, atomic_request_id, external_id];
+        assert!(texts.iter().all(|text| text.is_empty()), "{event:?}");
+        assert_eq!((&event.actor, &event.reason), (&None, &None));
+        assert!(event.metadata.is_empty() && event.occur_time.is_none());
+    }
+    for event in [&first.events[1], &first.events[3]] {
+        assert_eq!(event.request_id, message.request_id);
+        assert_eq!(event.actor.as_ref().unwrap().person, "anna");
+    }
+    // Who looks for what was asked finds it, and not what time did meanwhile.
+    let filters = [
+        v1::EventFilter {
+            external_id: "task-9".to_owned(),
+            ..Default::default()
+        },
+        v1::EventFilter {
+            person: "anna".to_owned(),
+            ..Default::default()
+        },
+        v1::EventFilter {
+            request_id: message.request_id.clone(),
+            ..Default::default()
+        },
+    ];
+    for filter in filters {
+        let found = stand.listed(list(filter.clone())).await;
+        assert_eq!(kinds(&found), "TransferSent TransferReceived", "{filter:?}");
+    }
+    let by_index = stand.engine.store().indexed_positions_by_external_id(
+        "b",
+        "task-9",
+        crate::store::PositionRange {
+            from: 1,
+            to: 1_000,
+            newest_first: false,
+            limit: 10,
+        },
+    );
+    assert_eq!(by_index.await.unwrap().len(), 2);
+    // The stored first event still tells a repeat, and a reuse of the id.
+    let again = stand.ledger.transfer(message.clone()).await.unwrap();
+    let again = again.into_inner().result.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.events, first.events);
+    let otherwise = v1::TransferRequest {
+        annotations: None,
+        ..message
+    };
+    let status = stand.ledger.transfer(otherwise).await.unwrap_err();
+    assert_eq!(reason(&status), "REQUEST_ID_REUSED");
+}
+
+#[tokio::test]
+async fn where_parts_went_is_told() {
+    let mut stand = Stand::start().await;
+    let place = v1::PlaceHoldRequest {
+        account: name("a"),
+        request_id: id(),
+        operation: "generate".to_owned(),
+        quantity: 3,
+        ..Default::default()
+    };
+    let placed = stand.ledger.place_hold(place.clone()).await.unwrap();
+    let hold = placed.into_inner().hold.unwrap();
+    let release = v1::ReleaseHoldRequest {
+        account: name("a"),
+        request_id: id(),
+        target: Some(v1::release_hold_request::Target::Hold(hold.name)),
+        ..Default::default()
+    };
+    stand.ledger.release_hold(release).await.unwrap();
+    let place = v1::PlaceHoldRequest {
+        request_id: id(),
+        ..place
+    };
+    let placed = stand.ledger.place_hold(place).await.unwrap();
+    let hold = placed.into_inner().hold.unwrap();
+    let capture = v1::CaptureHoldRequest {
+        account: name("a"),
+        request_id: id(),
+        target: Some(v1::capture_hold_request::Target::Hold(hold.name)),
+        amount: Some(1),
+        ..Default::default()
+    };
+    stand.ledger.capture_hold(capture).await.unwrap();
+    let filter = v1::EventFilter {
+        operation: "generate".to_owned(),
+        ..Default::default()
+    };
+    let events = stand.listed(list(filter)).await;
+    assert_eq!(
+        kinds(&events),
+        "HoldPlaced HoldReleased HoldPlaced HoldCaptured"
+    );
+    let returned = |event: &v1::Event| match event.payload.clone().unwrap() {
+        v1::event::Payload::HoldReleased(released) => {
+            assert_eq!(released.operation, "generate");
+            released.returns
+        }
+        v1::event::Payload::HoldCaptured(captured) => captured.returns,
+        other => panic!("{other:?}"),
+    };
+    for (event, amount) in [(&events[1], 3), (&events[3], 2)] {
+        let returns = returned(event);
+        let parts: Vec<_> = returns.iter().map(|part| (part.lot, part.amount)).collect();
+        assert_eq!(parts, [(1, amount)]);
+        assert_eq!(returns[0].source, "WELCOME");
+    }
+    let adjust = v1::AdjustRequest {
+        account: name("a"),
+        request_id: id(),
+        annotations: Some(v1::Annotations {
+            person: "anna".to_owned(),
+            reason: Some(v1::Reason {
+                code: "FIX".to_owned(),
+                text: String::new(),
+            }),
+            ..Default::default()
+        }),
+        asset: "RUB".to_owned(),
+        change: Some(v1::adjust_request::Change::Delta(5)),
+        ..Default::default()
+    };
+    let adjusted = stand.ledger.adjust(adjust).await.unwrap().into_inner();
+    let events = adjusted.result.unwrap().events;
+    let Some(v1::event::Payload::Adjusted(adjusted)) = events[0].payload.clone() else {
+        panic!("{events:?}")
+    };
+    let added = adjusted.added.unwrap();
+    assert_eq!((added.lot, added.amount), (2, 5));
+    assert_eq!((added.source.as_str(), added.priority), ("ADJUSTMENT", 0));
 }

@@ -1,6 +1,6 @@
 //! Reads of accounts.
 
-use super::*;
+use super::{super::tokens, *};
 
 #[tokio::test]
 async fn an_unknown_account_is_shown_as_it_would_be() {
@@ -110,6 +110,62 @@ async fn a_past_balance_is_the_one_that_was_answered_then() {
 }
 
 #[tokio::test]
+async fn a_position_repeats_a_past_balance() {
+    for indexing in [Indexing::On, Indexing::Elsewhere] {
+        let mut stand = Stand::start_with(CATALOG, indexing).await;
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            stand.charged("a", "generate").await;
+            answers.push(stand.balance(get_balance("a")).await);
+            stand.charged("c", "generate").await;
+        }
+        for answer in answers {
+            let message = v1::GetBalanceRequest {
+                as_of_position: answer.position,
+                ..get_balance("a")
+            };
+            let again = stand.balance(message.clone()).await;
+            assert_eq!(again.balances, answer.balances);
+            assert_eq!(again.position, answer.position);
+            let event = v1::GetEventRequest {
+                name: format!("{BOOK}/events/{}", answer.position),
+                ..Default::default()
+            };
+            let event = stand.events.get_event(event).await.unwrap().into_inner();
+            assert_eq!(again.read_time, event.event.unwrap().record_time);
+            // Neither time nor later events change it.
+            assert_eq!(stand.balance(message).await, again);
+        }
+        // The first event is the catalog's.
+        let message = v1::GetBalanceRequest {
+            as_of_position: 1,
+            ..get_balance("a")
+        };
+        assert!(stand.balance(message).await.not_opened);
+    }
+}
+
+#[tokio::test]
+async fn a_position_that_is_none_is_refused() {
+    let mut stand = Stand::start().await;
+    let read_time = stand.balance(get_balance("a")).await.read_time;
+    for (as_of, as_of_position, expected, field) in [
+        (None, 999_999, "EVENT_NOT_FOUND", None),
+        (None, -1, "INVALID_REQUEST", Some("as_of_position")),
+        (read_time, 1, "INVALID_REQUEST", Some("as_of_position")),
+    ] {
+        let message = v1::GetBalanceRequest {
+            as_of,
+            as_of_position,
+            ..get_balance("a")
+        };
+        let status = stand.accounts.get_balance(message).await.unwrap_err();
+        assert_eq!(reason(&status), expected);
+        assert_eq!(fields(&status).first().map(String::as_str), field);
+    }
+}
+
+#[tokio::test]
 async fn a_token_of_another_log_is_told() {
     let mut stand = Stand::start().await;
     let token = stand
@@ -123,12 +179,40 @@ async fn a_token_of_another_log_is_told() {
         ..get_balance("a")
     };
     stand.balance(with(token.clone())).await;
-    let ahead = super::super::tokens::Consistency::render((1_000, [0; 32]));
-    let status = stand.accounts.get_balance(with(ahead)).await.unwrap_err();
-    assert_eq!(
-        (status.code(), reason(&status).as_str()),
-        (tonic::Code::DataLoss, "LOG_FORKED")
-    );
+    let message = v1::ListAccountsRequest {
+        book: BOOK.to_owned(),
+        consistency_token: token.clone(),
+        ..Default::default()
+    };
+    let accounts = stand.accounts.list_accounts(message).await.unwrap();
+    assert_eq!(accounts.into_inner().accounts.len(), 1);
+    let ahead = tokens::Consistency::render((1_000, [0; 32]), tokens::owner_of_book("b"));
+    let status = stand
+        .accounts
+        .get_balance(with(ahead.clone()))
+        .await
+        .unwrap_err();
+    let forked = (tonic::Code::DataLoss, "LOG_FORKED");
+    assert_eq!((status.code(), reason(&status).as_str()), forked);
+    let message = v1::ListAccountsRequest {
+        book: BOOK.to_owned(),
+        consistency_token: ahead.clone(),
+        ..Default::default()
+    };
+    let status = stand.accounts.list_accounts(message).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), forked);
+    let message = v1::GetEventRequest {
+        name: format!("{BOOK}/events/1"),
+        consistency_token: ahead,
+    };
+    let status = stand.events.get_event(message).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), forked);
+    // Another book's log is no fork of this one, however long it is.
+    let others = tokens::Consistency::render((1_000, [0; 32]), tokens::owner_of_book("c"));
+    let status = stand.accounts.get_balance(with(others)).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    let told = status.get_details_bad_request().unwrap().field_violations;
+    assert_eq!(told[0].description, "belongs to another book");
     let status = stand
         .accounts
         .get_balance(with("?".to_owned()))

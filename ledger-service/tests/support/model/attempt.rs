@@ -262,6 +262,7 @@ impl<'a> Attempt<'a> {
                 let (asset, amount) = (hold.asset.clone(), sum(&hold.parts));
                 Payload::HoldExpired(HoldEnded {
                     hold: id,
+                    operation: hold.operation.clone(),
                     asset,
                     amount,
                     parts,

@@ -12,7 +12,20 @@ const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
 const BALANCE_MAX: i64 = 1_000 * AMOUNT_MAX;
 const PARTS_MAX: usize = 256;
 
+pub(super) fn check_least(minimum: i64, amount: i64) -> Try<()> {
+    match amount < minimum {
+        true => Err(Rejection::AmountNotPositive { amount, minimum }),
+        false => Ok(()),
+    }
+}
+
 pub(super) fn check_amount(amount: i64) -> Try<()> {
+    check_least(1, amount)?;
+    check_price(amount)
+}
+
+pub(super) fn check_price(amount: i64) -> Try<()> {
+    check_least(0, amount)?;
     match amount > AMOUNT_MAX {
         true => Err(Rejection::AmountTooLarge {
             amount,

@@ -209,10 +209,11 @@ fn bad_credit(generator: &mut Generator) -> Command {
     let Command::Credit(credit) = &mut command else {
         return command;
     };
-    match generator.random.random_range(0..4) {
+    match generator.random.random_range(0..5) {
         0 => credit.scope = vec!["nothing".to_owned()],
         1 => credit.lot_expire_time = Some(generator.now.plus_us(-1)),
         2 => credit.amount = 1_000_000_000_000_001,
+        3 => credit.amount = generator.random.random_range(-5..=0),
         _ => credit.asset = "GOLD".to_owned(),
     }
     command

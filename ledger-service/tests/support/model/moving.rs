@@ -10,7 +10,7 @@ use ledger_core::{
 
 use super::{
     attempt::{Attempt, Try},
-    checks::{check_amount, check_balance, check_room, identify, is_new},
+    checks::{check_amount, check_balance, check_price, check_room, identify, is_new},
     wallet::{split, sum},
 };
 
@@ -31,7 +31,7 @@ impl Attempt<'_> {
         credit
             .cost_basis
             .as_ref()
-            .map_or(Ok(()), |basis| check_amount(basis.amount))?;
+            .map_or(Ok(()), |basis| check_price(basis.amount))?;
         if let Some(expire_time) = credit.lot_expire_time.filter(|end| *end <= self.now) {
             return Err(Rejection::LotExpiryPast {
                 expire_time,
@@ -143,14 +143,14 @@ impl Attempt<'_> {
         let free = self.own.free(&adjust.asset);
         let delta = match adjust.change {
             Change::Delta(delta) => {
-                check_amount(delta.abs())?;
+                check_price(delta.abs())?;
                 delta
             }
             Change::SetTo {
                 available,
                 expected,
             } => {
-                check_amount(available)?;
+                check_price(available)?;
                 if expected != free {
                     let asset = adjust.asset.clone();
                     return Err(Rejection::BalanceMismatch {

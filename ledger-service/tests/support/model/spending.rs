@@ -14,7 +14,7 @@ use ledger_core::{
 
 use super::{
     attempt::{Attempt, DAY_US, Try},
-    checks::{check_amount, check_balance, check_room, identify, is_new},
+    checks::{check_amount, check_balance, check_least, check_price, check_room, identify, is_new},
     ledger::{Flaw, Ledger},
     wallet::{Wallet, split, sum},
 };
@@ -35,12 +35,9 @@ impl Attempt<'_> {
             max_price,
         } = charge;
         let price = self.price(operation, *quantity, explicit_price, max_price)?;
-        let gifts = self.gifts(operation, *quantity, false);
+        let gifts = self.gifts(operation, *quantity);
         for gift in &gifts {
             check_balance(&self.own, &gift.asset, gift.amount)?;
-        }
-        if gifts.iter().any(|gift| is_new(&self.own, gift)) {
-            check_room(&self.own, gifts.len())?;
         }
         self.push(Payload::Debited(Debited {
             operation: operation.clone(),
@@ -70,6 +67,7 @@ impl Attempt<'_> {
             None => None,
         };
         let maximum = known.map_or(1_000_000, |operation| operation.quantity_max);
+        check_least(1, quantity)?;
         if quantity > maximum {
             return Err(Rejection::QuantityTooLarge { quantity, maximum });
         }
@@ -88,7 +86,7 @@ impl Attempt<'_> {
         };
         prices
             .iter()
-            .try_for_each(|(_, amount)| check_amount(*amount))?;
+            .try_for_each(|(_, amount)| check_price(*amount))?;
         let may_pay = |lot: &Lot| {
             lot.scope.is_empty()
                 || operation
@@ -129,32 +127,27 @@ impl Attempt<'_> {
     }
 
     /// What the operation itself gives, with ids.
-    pub(super) fn gifts(
-        &self,
-        operation: &Option<String>,
-        quantity: i64,
-        must_fit: bool,
-    ) -> Vec<Lot> {
+    pub(super) fn gifts(&self, operation: &Option<String>, quantity: i64) -> Vec<Lot> {
         let operations = &self.ledger.catalog.operations;
         let Some(found) = operation.as_ref().and_then(|name| operations.get(name)) else {
             return Vec::new();
         };
-        let is_full = must_fit && check_room(&self.own, found.grants.len()).is_err();
+        let is_full = check_room(&self.own, found.grants.len()).is_err();
         let mut more = 0;
-        let gifts = found.grants.iter().map(|grant| {
+        let mut gifts: Vec<Lot> = Vec::new();
+        for grant in &found.grants {
             let mut lot = self.granted(grant, quantity);
             let given = self
                 .own
                 .payers(&lot.asset, |lot| lot.funding == Funding::Granted);
-            match given.last().filter(|_| is_full) {
-                Some(last) => {
-                    lot.id = last.id;
-                    lot
-                }
-                None => identify(&self.own, &mut more, lot),
+            let alike = gifts.iter().find(|gift| gift.asset == lot.asset);
+            match given.last().or(alike).filter(|_| is_full) {
+                Some(home) => lot.id = home.id,
+                None => lot = identify(&self.own, &mut more, lot),
             }
-        });
-        gifts.collect()
+            gifts.push(lot);
+        }
+        gifts
     }
 
     pub(super) fn give(&mut self, gifts: Vec<Lot>) {
@@ -260,9 +253,10 @@ impl Attempt<'_> {
         let hold = self.open_hold(target)?;
         let (parts, graced) = self.given_back(&self.own, &hold.parts, self.now);
         let (asset, amount) = (hold.asset, sum(&hold.parts));
-        let hold = hold.position;
+        let (operation, hold) = (hold.operation, hold.position);
         self.push(Payload::HoldReleased(HoldEnded {
             hold,
+            operation,
             asset,
             amount,
             parts,
@@ -272,6 +266,7 @@ impl Attempt<'_> {
     }
 
     pub(super) fn capture(&mut self, capture: &CaptureHold) -> Try<()> {
+        capture.amount.map_or(Ok(()), check_price)?;
         let (hold, is_open) = self.find_hold(capture.hold)?;
         let held = sum(&hold.parts);
         let asked = capture.amount.unwrap_or(held);
@@ -320,7 +315,7 @@ impl Attempt<'_> {
         let is_done = is_final && (hold.captured + amount > 0 || held == 0);
         let counted = is_done && hold.operation.is_some();
         let operation = hold.operation.clone().filter(|_| counted);
-        let gifts = self.gifts(&operation, hold.quantity, true);
+        let gifts = self.gifts(&operation, hold.quantity);
         self.push(Payload::HoldCaptured(HoldCaptured {
             hold: hold.position,
             operation: hold.operation,
@@ -341,6 +336,7 @@ impl Attempt<'_> {
     }
 
     pub(super) fn refund(&mut self, refund: &Refund) -> Try<()> {
+        refund.amount.map_or(Ok(()), check_amount)?;
         let found = self.ledger.charged(&self.request.account, refund.charge);
         let (position, charged) = found.ok_or(Rejection::ChargeNotFound)?;
         let refundable = sum(&charged.left);

@@ -11,6 +11,11 @@ fn wrong_heads_are_said() {
          line 2: book: must be 1 to 63 small letters, digits and dashes, not beginning with a dash"
     );
     check(
+        "time_zone = 'Europe/Moskow'",
+        &[],
+        &["line 7: time_zone: must be UTC or a zone like Europe/Moscow"],
+    );
+    check(
         "time_zone = 'Moscow'",
         &[],
         &["line 7: time_zone: must be UTC or a zone like Europe/Moscow"],
@@ -62,6 +67,26 @@ fn wrong_assets_are_said() {
         "assets.XP = { kind = 'points', exponent = -1 }",
         &[],
         &["line 7: assets.XP.exponent: must be 0 or more"],
+    );
+    // The gateway sends hundredths, whatever the catalog says.
+    check(
+        "assets.EUR = { kind = 'money', exponent = 0 }\nassets.JPY = { kind = 'money', exponent = 2 }",
+        &[],
+        &[
+            "line 7: assets.EUR.exponent: must be 2: payments in EUR come in such units",
+            "line 8: assets.JPY.exponent: must be 0: payments in JPY come in such units",
+        ],
+    );
+    check(
+        "assets.XTR = { kind = 'money', exponent = 2 }",
+        &[],
+        &["line 7: assets.XTR.exponent: must be 0: payments in XTR come in such units"],
+    );
+    // No payment could name it.
+    check(
+        "assets.RUBLES = { kind = 'money', exponent = 2 }",
+        &[],
+        &["line 7: assets.RUBLES: must be the code of a currency, 3 capital letters, for money"],
     );
     let many: Vec<String> = (0..63)
         .map(|index| format!("assets.A{index} = {{ kind = 'points' }}\n"))

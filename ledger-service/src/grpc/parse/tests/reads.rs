@@ -142,9 +142,8 @@ fn a_filters_times_are_whole_microseconds_that_hold_as_much() {
     );
 }
 
-#[test]
-fn filters_match_what_they_say() {
-    let event = Event {
+fn event(payload: Payload) -> Event {
+    Event {
         format: FORMAT,
         book: "b".to_owned(),
         position: 1,
@@ -160,8 +159,13 @@ fn filters_match_what_they_say() {
         call_id: None,
         call_hash: None,
         balances: Vec::new(),
-        payload: Payload::AccountOpened,
-    };
+        payload,
+    }
+}
+
+#[test]
+fn filters_match_what_they_say() {
+    let event = event(Payload::AccountOpened);
     let filter = |change: fn(&mut v1::EventFilter)| {
         let mut filter = v1::EventFilter::default();
         change(&mut filter);
@@ -190,4 +194,62 @@ fn filters_match_what_they_say() {
     for query in others {
         assert!(!query.matches(&event), "{query:?}");
     }
+}
+
+#[test]
+fn what_time_made_is_nobodys() {
+    let lot = ledger_core::account::Lot {
+        id: 1,
+        asset: "RUB".to_owned(),
+        amount: 1,
+        funding: ledger_core::account::Funding::Granted,
+        source: "GIFT".to_owned(),
+        priority: 0,
+        expires_at: Some(NOW),
+        scope: Vec::new(),
+        basis: 0,
+        currency: None,
+        created_at: Timestamp(0),
+    };
+    let written_along = Event {
+        request_id: Some(ledger_core::RequestId([7; 16])),
+        annotations: ledger_core::event::Annotations {
+            external_id: Some("7".to_owned()),
+            person: Some("anna".to_owned()),
+            ..Default::default()
+        },
+        ..event(Payload::LotExpired(ledger_core::event::LotExpired {
+            lot: lot.clone(),
+        }))
+    };
+    let credited = ledger_core::event::Credited { lot, payment: None };
+    let done = Event {
+        payload: Payload::Credited(credited),
+        ..written_along.clone()
+    };
+    let id = uuid::Uuid::from_bytes([7; 16]).to_string();
+    let filters = [
+        v1::EventFilter {
+            person: "anna".to_owned(),
+            ..Default::default()
+        },
+        v1::EventFilter {
+            external_id: "7".to_owned(),
+            ..Default::default()
+        },
+        v1::EventFilter {
+            origin: "bot".to_owned(),
+            ..Default::default()
+        },
+        v1::EventFilter {
+            request_id: id,
+            ..Default::default()
+        },
+    ];
+    for filter in filters {
+        let query = Fields::default().event_query(Some(filter), "b");
+        assert!(query.matches(&done), "{query:?}");
+        assert!(!query.matches(&written_along), "{query:?}");
+    }
+    assert!(EventQuery::default().matches(&written_along));
 }

@@ -1,5 +1,6 @@
 //! Every error that callers can meet, as they meet it.
 
+mod page;
 mod rejections;
 
 use tonic_types::FieldViolation;
@@ -20,6 +21,29 @@ fn told(status: &Status) -> String {
     format!("{:?} {} {}", status.code(), info.reason, metadata.join(" "))
         .trim_end()
         .to_owned()
+}
+
+/// One error of each kind.
+fn engine_errors() -> Vec<EngineError> {
+    vec![
+        EngineError::UnknownBook("c".to_owned()),
+        EngineError::QueueFull,
+        EngineError::TooManyBooks,
+        EngineError::DeadlineExceeded,
+        EngineError::Unavailable,
+        EngineError::ClockSkew {
+            difference_ms: 3_000,
+        },
+        EngineError::NotCaughtUp {
+            position: 5,
+            wanted: 7,
+        },
+        EngineError::LogForked,
+        EngineError::Rejected(Box::new(Rejection::HoldNotFound)),
+        EngineError::Refused,
+        EngineError::Stopped,
+        EngineError::ShuttingDown,
+    ]
 }
 
 #[test]
@@ -72,6 +96,7 @@ fn every_engine_error_is_told_and_says_when_to_come_back() {
         (EngineError::Stopped, "Internal BOOK_STOPPED", false),
         (EngineError::ShuttingDown, "Unavailable SHUTTING_DOWN", true),
     ];
+    assert_eq!(table.len(), engine_errors().len());
     for (error, expected, has_retry) in table {
         let status = engine(&error, "b");
         assert_eq!(told(&status), expected);

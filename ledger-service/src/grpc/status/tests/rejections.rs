@@ -42,18 +42,19 @@ const fn place(rejection: &Rejection) -> usize {
         Rejection::RequestIdReused { .. } => 29,
         Rejection::PaymentAlreadyRecorded { .. } => 30,
         Rejection::BatchItemRefused { .. } => 31,
+        Rejection::AmountNotPositive { .. } => 32,
     }
 }
 
-#[test]
+/// Each with its status, told in a line.
 #[expect(clippy::too_many_lines, reason = "a table of all there is")]
-fn every_rejection_is_told_with_its_words() {
+pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
     let (account, asset) = ("a".to_owned(), "RUB".to_owned());
     let (expire_time, now) = (Timestamp(1_000_000), Timestamp(2_500_000));
-    let table = [
+    vec![
         (
             Rejection::RequestExpired { expire_time, now },
-            "DeadlineExceeded REQUEST_EXPIRED expire_time=1970-01-01T00:00:01Z \
+            "FailedPrecondition REQUEST_EXPIRED expire_time=1970-01-01T00:00:01Z \
              now=1970-01-01T00:00:02.500Z",
         ),
         (
@@ -263,7 +264,19 @@ fn every_rejection_is_told_with_its_words() {
             },
             "FailedPrecondition BATCH_ITEM_REFUSED index=2 message=m reason=INSUFFICIENT_FUNDS",
         ),
-    ];
+        (
+            Rejection::AmountNotPositive {
+                amount: -7,
+                minimum: 1,
+            },
+            "InvalidArgument AMOUNT_NOT_POSITIVE amount=-7 minimum_amount=1",
+        ),
+    ]
+}
+
+#[test]
+fn every_rejection_is_told_with_its_words() {
+    let table = every_rejection();
     for (index, (rejection, expected)) in table.iter().enumerate() {
         assert_eq!(place(rejection), index, "{rejection:?}");
         let status = rejected(rejection, "b", "a");
