@@ -14,6 +14,7 @@ mod load;
 mod log;
 mod partitions;
 mod schema;
+mod session;
 mod store;
 mod uuid;
 mod writer;
