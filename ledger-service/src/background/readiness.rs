@@ -1,4 +1,5 @@
-//! Whether the service can do its work: its database answers.
+//! Whether the service can do its work: its database answers, its clock is
+//! right.
 
 use std::{
     sync::Arc,
@@ -63,6 +64,11 @@ pub async fn watch_database(
 }
 
 async fn probe(engine: &Engine) -> bool {
+    // Also while no book is in use, so that a clock that was set is noticed and
+    // settles without traffic.
+    if !engine.is_clock_steady() {
+        return false;
+    }
     let asked = tokio::time::timeout(TIME_MAX, engine.store().books()).await;
     if !matches!(asked, Ok(Ok(_))) {
         return false;
