@@ -45,6 +45,10 @@ pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2);
 /// How old a look at the database's clock may be when a decision uses it.
 pub const CLOCK_SAMPLE_AGE_MAX: Duration = Duration::from_secs(5);
 
+/// How long the instance's clock has to be steady, after it was set or the host
+/// was suspended, before it is believed again.
+pub const CLOCK_STEADY_TIME: Duration = Duration::from_secs(10);
+
 /// After losing the head to another instance, how many batches take the head's
 /// lock first.
 pub const LOCKED_BATCHES: u32 = 16;

@@ -5,15 +5,18 @@ mod support;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ledger_core::{Command, Context, Payload, Rejection, Request, Timestamp, decide::at_present};
+use ledger_core::{
+    Command, Context, Payload, Rejection, Request, Timestamp, account::FOLD_VERSION,
+    decide::at_present,
+};
 use ledger_service::{
     background::sweep,
     engine::{Answer, Call, CallOptions, Engine, EngineError},
 };
 use support::{
     ask::{
-        BOOK, add, ask_with, balance, capture, charge, credit, done, dry, engine, hold, id,
-        lot_until, open, opened, pass, read, refused, request, take,
+        AskedAll, BOOK, add, ask_with, balance, capture, charge, credit, decided, done, dry,
+        engine, hold, id, lot_until, open, opened, pass, read, refused, request, take,
     },
     database::Database,
     log::{of_request, sound},
@@ -30,15 +33,12 @@ on_both!(
     what_is_due_is_ended_without_the_sweeper,
     an_answer_without_events_knows_what_is_due,
     the_sweeper_writes_down_once,
+    the_sweeper_goes_on_past_a_bad_book,
     sweeping_or_not_makes_no_difference,
 );
 
-async fn call(
-    engine: &Engine,
-    requests: Vec<Request>,
-    options: CallOptions,
-) -> Result<Vec<Result<Answer, Rejection>>, EngineError> {
-    engine.call(BOOK, Call { requests, options }).await
+async fn call(engine: &Engine, requests: Vec<Request>, options: CallOptions) -> AskedAll {
+    decided(engine.call(BOOK, Call { requests, options }).await)
 }
 
 fn atomic(name: &str) -> CallOptions {
@@ -384,6 +384,51 @@ async fn the_sweeper_writes_down_once(database: Database) {
     for account in &accounts {
         assert_eq!(balance(&two, account, "RUB").await, 0);
     }
+}
+
+/// A book that cannot be swept does not keep the rest from it, and one in which
+/// nothing is due needs no writer.
+async fn the_sweeper_goes_on_past_a_bad_book(database: Database) {
+    let store = database.store().await;
+    let bad = "a bad book, before all others";
+    store.create_book(bad).await.unwrap();
+    store.create_book("idle").await.unwrap();
+    let state = if database.is_postgres() {
+        "'\\x00'"
+    } else {
+        "x'00'"
+    };
+    let sql = format!(
+        "INSERT INTO accounts (book, account, version, fold_version, state, due_at_us)
+         VALUES ('{bad}', 'tg:1', 1, {FOLD_VERSION}, {state}, 1)"
+    );
+    database.execute(&sql).await;
+    let engine = opened(store).await;
+    let soon = engine.now().plus_us(100_000);
+    done(
+        &engine,
+        request("tg:1", id("lot"), lot_until("RUB", 7, soon)),
+    )
+    .await;
+    let store = engine.store();
+    pass(&engine, soon).await;
+    let shutdown = CancellationToken::new();
+    let sweeper = tokio::spawn(sweep(engine.clone(), "one".to_owned(), shutdown.clone()));
+    let swept = async {
+        while !store.due_accounts(BOOK, soon, 1).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), swept)
+        .await
+        .unwrap();
+    shutdown.cancel();
+    sweeper.await.unwrap();
+    let is_due = store.due_accounts(bad, soon, 1).await.unwrap();
+    assert_eq!(is_due, ["tg:1"], "the bad book is as bad as before");
+    let mut in_use = engine.books_in_use();
+    in_use.sort_unstable();
+    assert_eq!(in_use, [bad, BOOK]);
 }
 
 /// A hold on a lot that ends before it: two accounts with the same history, of

@@ -31,6 +31,7 @@ on_both!(
     a_clock_that_is_wrong_stops_decisions,
     a_full_queue_says_so_at_once,
     a_batch_takes_no_more_than_its_bound,
+    questions_count_by_their_accounts,
     a_passed_deadline_writes_nothing,
     the_cache_of_states_is_bounded,
     a_batch_of_everything,
@@ -242,6 +243,49 @@ async fn a_batch_takes_no_more_than_its_bound(database: Database) {
     let sizes = sizes.lock().unwrap().clone();
     // Full batches only, after the one that held them up.
     assert_eq!(sizes, [8; 8]);
+}
+
+/// Point 10. A question about many accounts may have to load them all: it is as
+/// much work as that many commands.
+async fn questions_count_by_their_accounts(database: Database) {
+    let (store, faults) = FaultyStore::around(database.store().await);
+    drop(opened(Arc::clone(&store)).await);
+    let limits = EngineLimits {
+        batch_commands_max: 8,
+        ..small_limits()
+    };
+    let engine = Engine::with_limits(store, Clock::system(), limits);
+    let loaded: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let seen = Arc::clone(&loaded);
+    faults.always(Box::new(move |calling| {
+        let accounts = calling.wanted.map_or(0, |wanted| wanted.accounts.len());
+        seen.lock().unwrap().push(accounts);
+        None
+    }));
+    let (fault, mut gate) = Gate::before();
+    faults.once(Kind::Append, fault);
+    let held_up = tokio::spawn({
+        let engine = engine.clone();
+        async move { done(&engine, request("tg:1", id("held up"), add("XP", 1))).await }
+    });
+    gate.arrived().await;
+    let questions: Vec<_> = (0..6)
+        .map(|question| {
+            let engine = engine.clone();
+            let accounts = (0..8).map(|number| format!("tg:{question}-{number}"));
+            let accounts = accounts.collect();
+            tokio::spawn(async move { engine.read(BOOK, accounts, None).await })
+        })
+        .collect();
+    while engine.queued_jobs() < 6 {
+        tokio::task::yield_now().await;
+    }
+    gate.open();
+    held_up.await.unwrap();
+    for question in questions {
+        assert_eq!(question.await.unwrap().unwrap().accounts.len(), 8);
+    }
+    assert_eq!(loaded.lock().unwrap().iter().max(), Some(&8));
 }
 
 fn single(request: Request) -> Call {

@@ -14,8 +14,8 @@ use ledger_service::{
 };
 use support::{
     ask::{
-        BOOK, add, ask, balance, credit, done, engine, id, lot_until, opened, pass, read, refused,
-        request, take, transfer,
+        BOOK, add, ask, balance, credit, decided, done, engine, id, lot_until, opened, pass, read,
+        refused, request, take, transfer,
     },
     database::Database,
     faulty::{Fault, FaultyStore, Kind, Outcome},
@@ -285,7 +285,7 @@ async fn an_atomic_repeat_that_is_overtaken_is_not_refused(database: Database) {
             other.call(BOOK, call()).await.unwrap();
         }),
     );
-    let results = one.call(BOOK, call()).await;
+    let results = decided(one.call(BOOK, call()).await);
     assert!(faults.are_spent());
     let results = results.unwrap_or_else(|error| panic!("it was applied, not refused: {error}"));
     assert!(results[0].as_ref().unwrap().replayed);

@@ -15,6 +15,8 @@
 mod append;
 #[path = "store_contract/background.rs"]
 mod background;
+#[path = "store_contract/fences.rs"]
+mod fences;
 #[path = "store_contract/guards.rs"]
 mod guards;
 #[path = "store_contract/harness.rs"]

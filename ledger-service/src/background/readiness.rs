@@ -1,5 +1,5 @@
-//! Whether the service can do its work: its database answers, and no book is
-//! stopped.
+//! Whether the service can do its work: its database answers, its clock is
+//! right, and no book is stopped.
 
 use std::{
     sync::Arc,
@@ -113,6 +113,11 @@ pub async fn watch_database(
 }
 
 async fn probe(engine: &Engine) -> Condition {
+    // Also while no book is in use, so that a clock that was set is noticed and
+    // settles without traffic.
+    if !engine.is_clock_steady() {
+        return Condition::ClockSkew;
+    }
     let asked = tokio::time::timeout(TIME_MAX, engine.store().books()).await;
     if !matches!(asked, Ok(Ok(_))) {
         return Condition::DatabaseUnreachable;

@@ -1,11 +1,13 @@
 //! The sweeper: writes down what time has ended. Decisions and reads do not
 //! wait for it, they apply what is due in memory.
 
+use std::collections::HashSet;
+
 use ledger_core::{Command, Request, command::Sweep, event::Annotations};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    engine::{Call, CallOptions, Engine, EngineError},
+    engine::{Call, CallOptions, Engine, EngineError, ItemError},
     limits::{LEASE_RENEWAL_INTERVAL, SWEEP_ACCOUNTS},
     store::StoreError,
 };
@@ -19,18 +21,10 @@ const LEASE: &str = "sweeper";
 /// Sweeps until `shutdown`, while this process leads. `holder` names the
 /// process.
 pub async fn sweep(engine: Engine, holder: String, shutdown: CancellationToken) {
-    let mut is_troubled = false;
+    let mut outages = Outages::default();
     loop {
-        let swept = sweep_once(&engine, &holder).await;
-        match swept {
-            Ok(()) => is_troubled = false,
-            // Said once an outage.
-            Err(error) if !is_troubled => {
-                is_troubled = true;
-                tracing::warn!(error = &*error, "the sweeper cannot work");
-            }
-            Err(_) => {}
-        }
+        let swept = sweep_once(&engine, &holder, &mut outages).await;
+        outages.note("the lease and the list of books", swept);
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(LEASE_RENEWAL_INTERVAL) => {}
@@ -40,18 +34,53 @@ pub async fn sweep(engine: Engine, holder: String, shutdown: CancellationToken) 
 
 type SweepError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn sweep_once(engine: &Engine, holder: &str) -> Result<(), SweepError> {
+/// What fails, so that each outage is said once when it begins and once when
+/// it ends.
+#[derive(Default)]
+struct Outages(HashSet<String>);
+
+impl Outages {
+    fn note(&mut self, what: &str, result: Result<(), SweepError>) {
+        match result {
+            Ok(()) => {
+                if self.0.remove(what) {
+                    tracing::info!(what, "the sweeper works again");
+                }
+            }
+            Err(error) => {
+                if self.0.insert(what.to_owned()) {
+                    tracing::warn!(what, error = &*error, "the sweeper cannot work");
+                }
+            }
+        }
+    }
+}
+
+/// One pass over the books. One that cannot be swept does not keep the rest
+/// from it.
+async fn sweep_once(
+    engine: &Engine,
+    holder: &str,
+    outages: &mut Outages,
+) -> Result<(), SweepError> {
     let store = engine.store();
     if store.lease(LEASE, holder).await?.is_none() {
         return Ok(());
     }
     for book in store.books().await? {
-        sweep_book(engine, &book).await?;
+        let swept = sweep_book(engine, &book).await;
+        outages.note(&book, swept);
     }
     Ok(())
 }
 
 async fn sweep_book(engine: &Engine, book: &str) -> Result<(), SweepError> {
+    // Looked at beside the engine: a book in which nothing is due needs no
+    // writer. What is due in the end, the log's own time decides.
+    let looked = engine.store().due_accounts(book, engine.now(), 1).await?;
+    if looked.is_empty() {
+        return Ok(());
+    }
     loop {
         let now = engine.read(book, Vec::new(), None).await?.now;
         let due = engine
@@ -93,10 +122,16 @@ async fn write_down(engine: &Engine, book: &str, accounts: &[String]) -> Result<
             },
         )
         .await?;
-    for rejection in results.into_iter().filter_map(Result::err) {
-        tracing::error!(book, reason = rejection.reason(), "a sweep was refused");
+    let mut failed = Ok(());
+    for error in results.into_iter().filter_map(Result::err) {
+        match error {
+            ItemError::Rejected(rejection) => {
+                tracing::error!(book, reason = rejection.reason(), "a sweep was refused");
+            }
+            ItemError::Failed(error) => failed = Err(error),
+        }
     }
-    Ok(())
+    failed
 }
 
 /// Bounds that were earlier than what was due are set right, so that they are

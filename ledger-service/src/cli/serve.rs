@@ -42,6 +42,8 @@ enum ServeError {
     Grpc(#[from] tonic::transport::Error),
     #[error("signals cannot be heard")]
     Signals(#[source] std::io::Error),
+    #[error("a part of the service ended by itself, so all of it is ended")]
+    PartEnded,
 }
 
 /// Serves until a signal; `writers` is where the books' writers run.
@@ -79,13 +81,18 @@ async fn run_until_signal(
     http_listener: TcpListener,
 ) -> Result<(), ServeError> {
     let shutdown = CancellationToken::new();
+    // Says that a part has ended, which none does before the shutdown.
+    let ended = CancellationToken::new();
     let holder = holder();
     let readiness = Readiness::default();
     let reporter = grpc::health::reporter().await;
     let health = reporter.clone();
     let index = Index::spawn(engine.clone(), holder.clone(), shutdown.clone());
-    let sweeper = tokio::spawn(sweep(engine.clone(), holder.clone(), shutdown.clone()));
-    let watch = tokio::spawn(watch_database(
+    let sweeper = spawn_part(
+        &ended,
+        sweep(engine.clone(), holder.clone(), shutdown.clone()),
+    );
+    let watching = watch_database(
         engine.clone(),
         readiness.clone(),
         shutdown.clone(),
@@ -96,21 +103,20 @@ async fn run_until_signal(
                 grpc::health::set_not_serving(&health).await;
             }
         },
-    ));
+    );
+    let watch = spawn_part(&ended, watching);
     let addresses = (grpc_listener.local_addr(), http_listener.local_addr());
     let http_stop = CancellationToken::new();
-    let http = tokio::spawn(http::serve(
-        http_listener,
-        readiness.clone(),
-        http_stop.clone(),
-    ));
-    let server = tokio::spawn(grpc::serve(
+    let http = http::serve(http_listener, readiness.clone(), http_stop.clone());
+    let http = spawn_part(&ended, http);
+    let serving = grpc::serve(
         grpc_listener,
         engine.clone(),
         index.clone(),
         reporter,
         shutdown.clone(),
-    ));
+    );
+    let server = spawn_part(&ended, serving);
     let announced = readiness.clone();
     let announcing = tokio::spawn(async move {
         announced.ready().await;
@@ -119,7 +125,10 @@ async fn run_until_signal(
         }
     });
 
-    let result = wait_for_signal().await;
+    let result = tokio::select! {
+        result = wait_for_signal() => result,
+        () = ended.cancelled() => Err(ServeError::PartEnded),
+    };
     tracing::info!("stopping");
     announcing.abort();
     shutdown.cancel();
@@ -154,6 +163,19 @@ async fn run_until_signal(
     }
     tracing::info!("stopped");
     result
+}
+
+/// Runs a part of the service. `ended` is cancelled when it ends, however that
+/// comes about.
+fn spawn_part<T: Send + 'static>(
+    ended: &CancellationToken,
+    part: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    let guard = ended.clone().drop_guard();
+    tokio::spawn(async move {
+        let _guard = guard;
+        part.await
+    })
 }
 
 async fn join<T>(task: tokio::task::JoinHandle<T>) {
@@ -217,4 +239,29 @@ async fn wait_for_signal() -> Result<(), ServeError> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_is_noticed_however_it_ends() {
+        let ended = CancellationToken::new();
+        drop(spawn_part(&ended, async {}));
+        ended.cancelled().await;
+
+        let ended = CancellationToken::new();
+        let failing = spawn_part(&ended, async { panic!("on purpose") });
+        ended.cancelled().await;
+        assert!(failing.await.is_err());
+
+        let ended = CancellationToken::new();
+        let stop = CancellationToken::new();
+        let running = spawn_part(&ended, stop.clone().cancelled_owned());
+        assert!(!ended.is_cancelled());
+        stop.cancel();
+        running.await.unwrap();
+        assert!(ended.is_cancelled());
+    }
 }

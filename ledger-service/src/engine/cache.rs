@@ -134,6 +134,10 @@ impl Answered {
         );
     }
 
+    pub(super) fn forget(&mut self, key: &RequestKey) {
+        self.0.pop(key);
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -141,4 +145,59 @@ impl Answered {
 
 fn bound(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ledger_core::{
+        Event, Payload, RequestId,
+        event::{Annotations, FORMAT},
+    };
+
+    fn opened(account: &str, version: u64) -> Recorded {
+        let event = Event {
+            format: FORMAT,
+            book: "b".to_owned(),
+            position: version,
+            account: account.to_owned(),
+            version,
+            previous_position: version - 1,
+            origin: "bot".to_owned(),
+            request_id: Some(RequestId([1; 16])),
+            annotations: Annotations::default(),
+            recorded_at: Timestamp(1),
+            catalog_version: 1,
+            request: None,
+            call_id: None,
+            call_hash: None,
+            balances: Vec::new(),
+            payload: Payload::AccountOpened,
+        };
+        Recorded {
+            event,
+            hash: [0; 32],
+        }
+    }
+
+    /// Point 2: what a state has is skipped, what comes next is applied, and a
+    /// state that has missed something is not kept.
+    #[test]
+    fn a_gap_evicts() {
+        let mut cache = AccountCache::new(4);
+        for id in ["tg:1", "tg:2"] {
+            cache.put(id, CachedAccount::default());
+        }
+        let version = |cache: &AccountCache, id: &str| cache.peek(id).map(|c| c.account.version);
+        cache.follow(&opened("tg:1", 1)).unwrap();
+        assert_eq!(version(&cache, "tg:1"), Some(1));
+        cache.follow(&opened("tg:1", 1)).unwrap();
+        assert_eq!(version(&cache, "tg:1"), Some(1));
+        cache.follow(&opened("tg:1", 3)).unwrap();
+        assert_eq!(version(&cache, "tg:1"), None);
+        assert_eq!(version(&cache, "tg:2"), Some(0));
+        // What is not kept is nobody's business.
+        cache.follow(&opened("tg:3", 7)).unwrap();
+        assert_eq!(version(&cache, "tg:3"), None);
+    }
 }

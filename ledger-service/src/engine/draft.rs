@@ -44,6 +44,8 @@ pub(super) struct Findings {
     pub(super) claimed: HashMap<ExternalId, StoredExternalId>,
     /// Ids of providers that were looked up at the present head.
     pub(super) claims_looked_up: HashSet<ExternalId>,
+    /// The number of the log of which all this is true.
+    pub(super) log_number: u64,
 }
 
 impl Findings {
@@ -73,6 +75,8 @@ pub(super) enum Verdict {
     Dry(Vec<Arc<Recorded>>, Vec<Balance>),
     /// It has to wait for the next batch.
     Deferred,
+    /// The call that it belongs to is refused as a whole.
+    CallRefused(Box<Rejection>),
 }
 
 /// The draft of a batch.

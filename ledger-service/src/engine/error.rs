@@ -3,6 +3,17 @@
 use ledger_core::Rejection;
 use thiserror::Error;
 
+/// Why one request of a call was not carried out.
+#[derive(Clone, Debug, Error)]
+pub enum ItemError {
+    /// The ledger refuses it.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// It got no answer, though others of the call did.
+    #[error(transparent)]
+    Failed(EngineError),
+}
+
 /// Why a call got no answer. Rejections of single items of a batch call are
 /// not errors of the call.
 #[derive(Clone, Debug, Error)]
@@ -23,7 +34,8 @@ pub enum EngineError {
     /// The request may have been applied: try again with the same id.
     #[error("the database cannot be reached")]
     Unavailable,
-    /// The clocks are too far apart to decide anything.
+    /// The clocks are too far apart to decide anything, or this instance's was
+    /// set lately.
     #[error("the clocks of service, database and log differ by {difference_ms} ms")]
     ClockSkew {
         /// By how much.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger_core::{Account, Record, account::EvolveError, command::Target};
+use ledger_core::{Account, Record, RequestId, account::EvolveError, command::Target};
 
 use super::{
     CatalogInForce, EngineError, Recorded,
@@ -17,7 +17,7 @@ use super::{
     writer::{ActiveCall, Failure, Unit, Writer},
 };
 use crate::{
-    limits::{CATCH_UP_EVENTS, RECONNECT_TIME_MAX},
+    limits::RECONNECT_TIME_MAX,
     store::{Head, RequestKey, Seen, StoredRequest, Wanted},
 };
 
@@ -61,7 +61,7 @@ impl Writer {
         }
         if moved {
             self.follow_to(loaded.seen).await?;
-            findings.forget_lookups();
+            self.forget(findings);
         }
         findings.looked_up.extend(wanted.requests.iter().cloned());
         for request in loaded.requests {
@@ -78,6 +78,19 @@ impl Writer {
         Ok(!moved)
     }
 
+    /// The head has moved: what was looked up and was not there may be there
+    /// now. If the log is another one, nothing that was found out holds.
+    pub(super) fn forget(&self, findings: &mut Findings) {
+        if findings.log_number == self.log_number {
+            findings.forget_lookups();
+        } else {
+            *findings = Findings {
+                log_number: self.log_number,
+                ..Findings::default()
+            };
+        }
+    }
+
     /// Follows the log from the believed head to at least `seen`.
     pub(super) async fn follow_to(&mut self, seen: Seen) -> Result<(), Failure> {
         if seen.head.position < self.head.position
@@ -88,7 +101,7 @@ impl Writer {
         while self.head.position < seen.head.position {
             let stored = self
                 .log
-                .read_after(self.head.position, CATCH_UP_EVENTS)
+                .read_after(self.head.position, self.limits.catch_up_events)
                 .await?;
             if stored.is_empty() {
                 return Err(Failure::Broken(format!(
@@ -116,18 +129,44 @@ impl Writer {
             {
                 self.catalog = Arc::new(catalog);
             }
-        }
-        for request in requests_in(events) {
-            self.answered.remember(&request);
+            self.remember_request(recorded);
         }
         Ok(())
+    }
+
+    /// Remembers the request that a followed event answers: one that carries a
+    /// request begins it, and the following ones of the same id belong to it,
+    /// wherever the run of events was cut to be read.
+    fn remember_request(&mut self, recorded: &Recorded) {
+        let event = &recorded.event;
+        let Some(request_id) = event.request_id else {
+            return;
+        };
+        let request = match (&event.request, self.followed.take()) {
+            (Some(command), _) => StoredRequest {
+                key: RequestKey {
+                    account: event.account.clone(),
+                    request_id,
+                },
+                position: event.position,
+                count: 1,
+                hash: log::request_hash(command, &event.annotations),
+            },
+            (None, Some(begun)) if goes_on(&begun, request_id, event.position) => StoredRequest {
+                count: begun.count.saturating_add(1),
+                ..begun
+            },
+            (None, _) => return,
+        };
+        self.answered.remember(&request);
+        self.followed = Some(request);
     }
 
     /// An event does not follow the one that was known before it. If that one
     /// is not in the log any more, the log is another; else the log is damaged.
     async fn fork_or_damage(&mut self, head: Head) -> Result<(), Failure> {
         let known = self.head;
-        let stored = self.store.read_at(&self.book, &[known.position]).await?;
+        let stored = self.log.read_at(&[known.position]).await?;
         let is_there = stored.first().is_some_and(|event| event.hash == known.hash);
         if is_there || known.position == 0 {
             return Err(Failure::Broken(format!(
@@ -152,6 +191,8 @@ impl Writer {
         }
         self.cache.clear();
         self.answered.clear();
+        self.followed = None;
+        self.log_number = self.log_number.saturating_add(1);
         let catalog = match self.store.last_catalog(&self.book).await? {
             Some(row) => {
                 let recorded = log::decode(&row).map_err(Failure::Broken)?;
@@ -171,7 +212,8 @@ impl Writer {
         let mut account = Account::default();
         let mut position = 0;
         while account.version < version && position < head.position {
-            let stored = self.log.read_after(position, CATCH_UP_EVENTS).await?;
+            let limit = self.limits.catch_up_events;
+            let stored = self.log.read_after(position, limit).await?;
             let Some(last) = stored.last() else { break };
             position = last.position;
             for row in &stored {
@@ -186,9 +228,9 @@ impl Writer {
         Ok(account)
     }
 
-    /// Brings the connection back and finds out where the log stands: takes
-    /// the head's lock, which waits for an append that may still be running,
-    /// and reads what came after the believed head.
+    /// Brings the connection back, which ends an append that may still be
+    /// running on the one before, and finds out where the log stands: takes the
+    /// head's lock and reads what came after the believed head.
     ///
     /// # Errors
     /// `Unavailable` if that takes too long.
@@ -373,30 +415,8 @@ fn record_of(target: &(String, Target), events: &[Recorded]) -> Option<Record> {
     Some(record)
 }
 
-/// The requests that a run of events answers: an event that carries a request
-/// begins one, and the following ones of the same id belong to it.
-fn requests_in(events: &[Arc<Recorded>]) -> Vec<StoredRequest> {
-    let mut requests: Vec<StoredRequest> = Vec::new();
-    for recorded in events {
-        let event = &recorded.event;
-        let Some(request_id) = event.request_id else {
-            continue;
-        };
-        if let Some(command) = &event.request {
-            requests.push(StoredRequest {
-                key: RequestKey {
-                    account: event.account.clone(),
-                    request_id,
-                },
-                position: event.position,
-                count: 1,
-                hash: log::request_hash(command, &event.annotations),
-            });
-        } else if let Some(last) = requests.last_mut()
-            && last.key.request_id == request_id
-        {
-            last.count = last.count.saturating_add(1);
-        }
-    }
-    requests
+/// Whether an event without a request of its own belongs to one that has begun.
+fn goes_on(begun: &StoredRequest, request_id: RequestId, position: u64) -> bool {
+    begun.key.request_id == request_id
+        && begun.position.saturating_add(u64::from(begun.count)) == position
 }

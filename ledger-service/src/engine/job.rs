@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use ledger_core::{Account, Command, Rejection, Request, RequestId, Timestamp};
+use ledger_core::{Account, Command, Request, RequestId, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
-    Answer, CatalogInForce, EngineError,
+    Answer, CatalogInForce, EngineError, ItemError,
     log::{call_hash, request_hash},
 };
 use crate::store::{ExternalId, Hash, Head, RequestKey};
@@ -32,7 +32,7 @@ pub struct CallOptions {
 }
 
 /// What a call is answered with: one result a request, in order.
-pub(super) type CallResult = Result<Vec<Result<Answer, Rejection>>, EngineError>;
+pub type CallResult = Result<Vec<Result<Answer, ItemError>>, EngineError>;
 
 /// Accounts as they stand at one head.
 #[derive(Clone, Debug)]

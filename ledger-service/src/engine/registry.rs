@@ -17,17 +17,18 @@ use tokio::{
 };
 
 use super::{
-    Answer, Call, Clock, EngineError, Snapshot,
-    job::{Job, PendingCall, PendingRead, Prepared},
+    Call, Clock, EngineError, Snapshot,
+    clock::{ClockWatch, LogTime},
+    job::{CallResult, Job, PendingCall, PendingRead, Prepared},
     writer::{Shared, Writer},
 };
 use crate::{
     limits::{
-        ANSWERED_REQUESTS_MAX, BATCH_COMMANDS_MAX, BOOKS_MAX, CACHED_ACCOUNTS_MAX, QUEUE_JOBS_MAX,
+        ANSWERED_REQUESTS_MAX, BATCH_COMMANDS_MAX, BOOKS_MAX, CACHED_ACCOUNTS_MAX, CATCH_UP_EVENTS,
+        QUEUE_JOBS_MAX,
     },
     store::SharedStore,
 };
-use ledger_core::Rejection;
 
 /// How much an engine's writers hold at a time, each.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,8 @@ pub struct EngineLimits {
     pub cached_accounts_max: usize,
     /// How many answered requests are remembered.
     pub answered_requests_max: usize,
+    /// How many events are read in one go when catching up with the log.
+    pub catch_up_events: u32,
 }
 
 impl Default for EngineLimits {
@@ -49,6 +52,7 @@ impl Default for EngineLimits {
             batch_commands_max: BATCH_COMMANDS_MAX,
             cached_accounts_max: CACHED_ACCOUNTS_MAX,
             answered_requests_max: ANSWERED_REQUESTS_MAX,
+            catch_up_events: CATCH_UP_EVENTS,
         }
     }
 }
@@ -64,6 +68,7 @@ struct Inner {
     /// Where writers run.
     writers: Handle,
     clock: Clock,
+    clock_watch: Arc<ClockWatch>,
     limits: EngineLimits,
     books: RwLock<HashMap<String, Book>>,
     /// Held while a book is opened, so that it gets one writer.
@@ -107,6 +112,7 @@ impl Engine {
             store,
             writers,
             clock,
+            clock_watch: Arc::new(ClockWatch::new(clock)),
             limits,
             books: RwLock::new(HashMap::new()),
             opening: Mutex::new(()),
@@ -129,17 +135,21 @@ impl Engine {
         self.inner.clock.now()
     }
 
+    /// Whether the instance's clock goes on as it should: it was not set lately.
+    /// Who asks again and again notices early that it was.
+    #[must_use]
+    pub fn is_clock_steady(&self) -> bool {
+        self.inner.clock_watch.check(self.inner.clock).is_ok()
+    }
+
     /// Carries a call out. One result a request, in order.
     ///
     /// # Errors
-    /// See [`EngineError`]. After `Unavailable` and `DeadlineExceeded` the
+    /// See [`EngineError`]. A call fails as a whole if all of its requests fail
+    /// for the same reason; else each has its answer or its error. After `Unavailable` and `DeadlineExceeded` the
     /// caller does not know more than before: the same call, with the same
     /// ids, finds out.
-    pub async fn call(
-        &self,
-        book: &str,
-        call: Call,
-    ) -> Result<Vec<Result<Answer, Rejection>>, EngineError> {
+    pub async fn call(&self, book: &str, call: Call) -> CallResult {
         let book = self.book(book).await?;
         let items = call.requests.into_iter().map(Prepared::new).collect();
         let (reply, answer) = oneshot::channel();
@@ -319,7 +329,7 @@ impl Engine {
         let opening = Writer::open(
             name.into(),
             Arc::clone(&self.inner.store),
-            self.inner.clock,
+            LogTime::new(self.inner.clock, Arc::clone(&self.inner.clock_watch)),
             self.inner.limits,
             Arc::clone(&shared),
             head_sender,

@@ -1,14 +1,13 @@
 //! A batch, from its units to their answers: tried until it is appended, or it
 //! is known why not.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{
-    EngineError, Recorded, Snapshot,
-    draft::{Draft, Findings, Verdict},
+    EngineError, Snapshot,
+    draft::{Draft, Findings},
     job::{PendingRead, Prepared},
-    log,
-    verdicts::{Verdicts, answer_all, decide_all, first_answers, not_looked_up},
+    verdicts::{answer_all, decide_all, first_answers, not_looked_up},
     writer::{ActiveCall, Failure, Unit, Writer, expire, fail_all, fail_reads},
 };
 use crate::{
@@ -20,6 +19,9 @@ use crate::{
 pub(super) struct Batch {
     units: Vec<Unit>,
     reads: Vec<PendingRead>,
+    /// It was tried, and what came of that was not known: whoever gives up on
+    /// it must not say that nothing was written.
+    is_in_doubt: bool,
 }
 
 impl Batch {
@@ -39,7 +41,12 @@ impl Batch {
         } else {
             (Vec::new(), std::mem::take(&mut self.reads))
         };
-        Ok([Self { units, reads }, self])
+        let half = Self {
+            units,
+            reads,
+            is_in_doubt: self.is_in_doubt,
+        };
+        Ok([half, self])
     }
 }
 
@@ -77,7 +84,11 @@ impl Writer {
         units: Vec<Unit>,
         reads: Vec<PendingRead>,
     ) {
-        let mut waiting = vec![Batch { units, reads }];
+        let mut waiting = vec![Batch {
+            units,
+            reads,
+            is_in_doubt: false,
+        }];
         while let Some(mut batch) = waiting.pop() {
             if batch.is_empty() {
                 continue;
@@ -86,6 +97,7 @@ impl Writer {
                 Settled::Done(deferred) => waiting.push(Batch {
                     units: deferred,
                     reads: Vec::new(),
+                    is_in_doubt: false,
                 }),
                 Settled::Refused(error) => match batch.halves() {
                     Ok(halves) => waiting.extend(halves),
@@ -101,8 +113,12 @@ impl Writer {
         let mut findings = Findings::default();
         let (mut lost, mut busy, mut refused) = (0_u32, 0_u32, 0_u32);
         loop {
-            let Batch { units, reads } = &mut *batch;
-            let too_late = if self.is_uncertain {
+            let Batch {
+                units,
+                reads,
+                is_in_doubt,
+            } = &mut *batch;
+            let too_late = if self.is_uncertain || *is_in_doubt {
                 EngineError::Unavailable
             } else {
                 EngineError::DeadlineExceeded
@@ -142,6 +158,7 @@ impl Writer {
                 Failure::Unknown(error) => {
                     tracing::debug!(book = %self.book, error = &error as &dyn std::error::Error, "a statement's outcome is not known");
                     self.is_uncertain = true;
+                    *is_in_doubt = true;
                     continue;
                 }
                 Failure::Lost => lost = lost.saturating_add(1),
@@ -203,7 +220,7 @@ impl Writer {
             }
         }
         if self.head != known {
-            findings.forget_lookups();
+            self.forget(findings);
         }
         self.recall(calls, units, findings);
         let (known, mut head_seen) = (self.head, locked);
@@ -246,6 +263,7 @@ impl Writer {
             }
             head_seen = true;
         }
+        let repeats = self.read_repeats(&verdicts, findings).await?;
         if !append.events.is_empty() {
             let sent_at = Instant::now();
             match self.log.append(&append).await? {
@@ -272,7 +290,6 @@ impl Writer {
                 self.log.unlock().await?;
             }
         }
-        let repeats = self.read_repeats(&verdicts).await?;
         let deferred = answer_all(calls, verdicts, answers, &repeats, self.head);
         self.answer_reads(reads);
         Ok(Done { deferred })
@@ -376,6 +393,7 @@ impl Writer {
         findings: &mut Findings,
     ) -> Result<bool, Failure> {
         let known = findings.applied.len() + findings.claimed.len();
+        let log_number = self.log_number;
         let mut wanted = Wanted {
             requests: keys_of(calls, units),
             ..Wanted::default()
@@ -390,36 +408,11 @@ impl Writer {
                 .extend(items.flat_map(|item| item.external_ids.iter().cloned()));
         }
         self.load(&wanted, findings).await?;
-        Ok(findings.applied.len() + findings.claimed.len() > known)
-    }
-
-    /// The events of the requests that were applied before.
-    async fn read_repeats(
-        &mut self,
-        verdicts: &Verdicts,
-    ) -> Result<HashMap<u64, Arc<Recorded>>, Failure> {
-        let mut positions: Vec<u64> = verdicts
-            .iter()
-            .flat_map(|(_, verdicts)| verdicts)
-            .filter_map(|verdict| match verdict {
-                Verdict::Applied(request) => Some(request),
-                _ => None,
-            })
-            .flat_map(|request| {
-                request.position..request.position.saturating_add(u64::from(request.count))
-            })
-            .collect();
-        if positions.is_empty() {
-            return Ok(HashMap::new());
-        }
-        positions.sort_unstable();
-        positions.dedup();
-        let mut events = HashMap::new();
-        for row in self.store.read_at(&self.book, &positions).await? {
-            let recorded = log::decode(&row).map_err(Failure::Broken)?;
-            events.insert(row.position, Arc::new(recorded));
-        }
-        Ok(events)
+        // Another log explains everything.
+        Ok(
+            self.log_number != log_number
+                || findings.applied.len() + findings.claimed.len() > known,
+        )
     }
 
     fn answer_reads(&mut self, reads: &mut Vec<PendingRead>) {

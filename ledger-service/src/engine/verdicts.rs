@@ -1,30 +1,28 @@
 //! The verdicts of a round: how its units are decided, and how verdicts become
 //! answers.
 
-use std::{collections::HashMap, sync::Arc};
-
 use ledger_core::Rejection;
 
 use super::{
-    Answer, EngineError, Recorded,
-    draft::{Draft, Findings, Verdict, answer_from},
-    job::Prepared,
+    Answer, EngineError, ItemError,
+    draft::{Draft, Findings, Verdict},
+    repeats::{Repeats, repeat_answer},
     writer::{ActiveCall, Failure, Unit},
 };
-use crate::store::{Head, RequestKey, StoredRequest};
+use crate::store::{Head, RequestKey};
 
 /// The verdicts of a round, a unit each.
 pub(super) type Verdicts = Vec<(Unit, Vec<Verdict>)>;
 
 pub(super) fn decide_all(
     draft: &mut Draft<'_>,
-    calls: &mut [ActiveCall],
+    calls: &[ActiveCall],
     units: &[Unit],
     findings: &Findings,
 ) -> Result<Verdicts, Failure> {
     let mut verdicts = Vec::with_capacity(units.len());
     for unit in units {
-        let Some(call) = calls.get_mut(unit.call) else {
+        let Some(call) = calls.get(unit.call) else {
             continue;
         };
         let decided = match unit.item {
@@ -55,13 +53,12 @@ fn decide_items(
 /// which is dropped.
 fn decide_dry(
     draft: &Draft<'_>,
-    call: &mut ActiveCall,
+    call: &ActiveCall,
     unit: &Unit,
     findings: &Findings,
 ) -> Result<Vec<Verdict>, Failure> {
-    call.error = atomic_reuse(call, findings);
-    if call.error.is_some() {
-        return Ok(Vec::new());
+    if let Some(refusal) = atomic_reuse(call, findings) {
+        return Ok(vec![refusal]);
     }
     if call
         .items_of(unit)
@@ -81,11 +78,10 @@ fn decide_dry(
             });
         verdicts.push(verdict.map_err(|error| Failure::Broken(error.to_string()))?);
     }
-    if call.pending.options.atomic.is_some() {
-        call.error = atomic_refusal(call, &verdicts);
-        if call.error.is_some() {
-            return Ok(Vec::new());
-        }
+    if call.pending.options.atomic.is_some()
+        && let Some(refusal) = atomic_refusal(call, &verdicts)
+    {
+        return Ok(vec![refusal]);
     }
     Ok(verdicts)
 }
@@ -94,26 +90,24 @@ fn decide_dry(
 /// makes the call wait.
 fn decide_atomic(
     draft: &mut Draft<'_>,
-    call: &mut ActiveCall,
+    call: &ActiveCall,
     unit: &Unit,
     findings: &Findings,
 ) -> Result<Vec<Verdict>, Failure> {
-    call.error = atomic_reuse(call, findings);
     let Some((key, hash)) = call.pending.atomic_key() else {
         return Ok(Vec::new());
     };
-    if call.error.is_some() {
-        return Ok(Vec::new());
+    if let Some(refusal) = atomic_reuse(call, findings) {
+        return Ok(vec![refusal]);
     }
     let before = draft.clone();
     if !findings.applied.contains_key(&key) {
         draft.begin_atomic(key, hash);
     }
     let verdicts = decide_items(draft, call, unit, findings)?;
-    call.error = atomic_refusal(call, &verdicts);
-    if call.error.is_some() {
+    if let Some(refusal) = atomic_refusal(call, &verdicts) {
         *draft = before;
-        return Ok(Vec::new());
+        return Ok(vec![refusal]);
     }
     if verdicts
         .iter()
@@ -127,11 +121,11 @@ fn decide_atomic(
 }
 
 /// The call's own id was used for other items.
-fn atomic_reuse(call: &ActiveCall, findings: &Findings) -> Option<EngineError> {
+fn atomic_reuse(call: &ActiveCall, findings: &Findings) -> Option<Verdict> {
     let (key, hash) = call.pending.atomic_key()?;
     let applied = findings.applied.get(&key)?;
     (applied.hash != hash).then(|| {
-        EngineError::Rejected(Box::new(Rejection::RequestIdReused {
+        Verdict::CallRefused(Box::new(Rejection::RequestIdReused {
             field: "requests",
             event: applied.position,
         }))
@@ -140,7 +134,7 @@ fn atomic_reuse(call: &ActiveCall, findings: &Findings) -> Option<EngineError> {
 
 /// What refuses the call: the first of its items that is refused, or of which
 /// the id was used for another request.
-fn atomic_refusal(call: &ActiveCall, verdicts: &[Verdict]) -> Option<EngineError> {
+fn atomic_refusal(call: &ActiveCall, verdicts: &[Verdict]) -> Option<Verdict> {
     let items = call.pending.items.iter().zip(verdicts).enumerate();
     let refused = items
         .into_iter()
@@ -154,7 +148,7 @@ fn atomic_refusal(call: &ActiveCall, verdicts: &[Verdict]) -> Option<EngineError
             _ => None,
         });
     refused.map(|(index, reason, message)| {
-        EngineError::Rejected(Box::new(Rejection::BatchItemRefused {
+        Verdict::CallRefused(Box::new(Rejection::BatchItemRefused {
             index,
             reason,
             message,
@@ -229,7 +223,7 @@ pub(super) fn answer_all(
     calls: &mut [ActiveCall],
     verdicts: Verdicts,
     answers: Vec<Vec<Answer>>,
-    repeats: &HashMap<u64, Arc<Recorded>>,
+    repeats: &Repeats,
     head: Head,
 ) -> Vec<Unit> {
     let mut deferred = Vec::new();
@@ -255,6 +249,10 @@ pub(super) fn answer_all(
                 Verdict::Accepted { .. } => first_answers.next().map(Ok),
                 Verdict::Applied(request) => Some(repeat_answer(item, &request, repeats)),
                 Verdict::Refused(rejection) => Some(Err(rejection)),
+                Verdict::CallRefused(rejection) => {
+                    call.error = Some(EngineError::Rejected(rejection));
+                    None
+                }
                 Verdict::Nothing(balances) => Some(Ok(Answer {
                     events: Vec::new(),
                     balances,
@@ -270,36 +268,9 @@ pub(super) fn answer_all(
                 Verdict::Deferred => None,
             };
             if let Some(slot) = call.results.get_mut(index) {
-                *slot = result;
+                *slot = result.map(|result| result.map_err(ItemError::Rejected));
             }
         }
     }
     deferred
-}
-
-/// The first answer again; or a refusal that names what differs.
-fn repeat_answer(
-    item: &Prepared,
-    applied: &StoredRequest,
-    events: &HashMap<u64, Arc<Recorded>>,
-) -> Result<Answer, Rejection> {
-    let positions = applied.position..applied.position.saturating_add(u64::from(applied.count));
-    let events: Vec<Arc<Recorded>> = positions
-        .filter_map(|position| events.get(&position).cloned())
-        .collect();
-    if applied.hash != item.hash {
-        let first = events.first();
-        let field = first.and_then(|recorded| {
-            let command = recorded.event.request.as_deref()?;
-            item.request
-                .differing_field(command, &recorded.event.annotations)
-        });
-        if let Some(field) = field {
-            return Err(Rejection::RequestIdReused {
-                field,
-                event: applied.position,
-            });
-        }
-    }
-    Ok(answer_from(&item.request.account, events, true))
 }

@@ -12,13 +12,12 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Answer, CatalogInForce, EngineError, EngineLimits,
+    Answer, CallResult, CatalogInForce, EngineError, EngineLimits, ItemError,
     cache::{AccountCache, Answered},
-    clock::{Clock, LogTime},
+    clock::LogTime,
     job::{Job, PendingCall, PendingRead, has_passed},
 };
-use crate::store::{Head, LogWriter, SharedStore, StoreError};
-use ledger_core::Rejection;
+use crate::store::{Head, LogWriter, SharedStore, StoreError, StoredRequest};
 
 /// What a writer shares with those who ask about it.
 pub(super) struct Shared {
@@ -38,6 +37,12 @@ pub(super) struct Writer {
     pub(super) catalog: Arc<CatalogInForce>,
     pub(super) cache: AccountCache,
     pub(super) answered: Answered,
+    /// The request that the last followed event belongs to: more of it may be
+    /// in what is read next.
+    pub(super) followed: Option<StoredRequest>,
+    /// Counts the logs that this one has turned out to be: what was found out
+    /// about another is not true of it.
+    pub(super) log_number: u64,
     /// The connection was lost: nothing may be decided before the log was
     /// looked at behind the head's lock.
     pub(super) is_uncertain: bool,
@@ -78,13 +83,13 @@ impl From<StoreError> for Failure {
 }
 
 /// The result of one request; nothing while it has none.
-pub(super) type Slot = Option<Result<Answer, Rejection>>;
+pub(super) type Slot = Option<Result<Answer, ItemError>>;
 
 /// A call in work.
 pub(super) struct ActiveCall {
     pub(super) pending: PendingCall,
     pub(super) results: Vec<Slot>,
-    /// The call as a whole fails.
+    /// The call as a whole fails: it is atomic, or a dry run of several.
     pub(super) error: Option<EngineError>,
 }
 
@@ -98,16 +103,44 @@ impl ActiveCall {
         }
     }
 
+    /// Ends a unit of the call with an error.
+    pub(super) fn fail(&mut self, unit: &Unit, error: &EngineError) {
+        let Some(item) = unit.item else {
+            self.error = Some(error.clone());
+            return;
+        };
+        if let Some(slot) = self.results.get_mut(item) {
+            *slot = Some(Err(ItemError::Failed(error.clone())));
+        }
+    }
+
     fn reply(self) {
-        let results: Option<Vec<_>> = self.results.into_iter().collect();
-        let result = match (self.error, results) {
-            (Some(error), _) => Err(error),
-            (None, Some(results)) => Ok(results),
-            (None, None) => Err(EngineError::Unavailable),
+        let result = match self.error {
+            Some(error) => Err(error),
+            None => as_a_whole(self.results),
         };
         // A caller who is gone does not need the answer.
         drop(self.pending.reply.send(result));
     }
+}
+
+/// The results of a call, or the one error that all of its requests have.
+fn as_a_whole(slots: Vec<Slot>) -> CallResult {
+    let results: Vec<_> = slots
+        .into_iter()
+        .map(|slot| slot.unwrap_or(Err(ItemError::Failed(EngineError::Unavailable))))
+        .collect();
+    let Some(Err(ItemError::Failed(first))) = results.first() else {
+        return Ok(results);
+    };
+    let is_the_same = |result: &Result<Answer, ItemError>| {
+        matches!(result, Err(ItemError::Failed(error))
+            if std::mem::discriminant(error) == std::mem::discriminant(first))
+    };
+    if results.iter().all(is_the_same) {
+        return Err(first.clone());
+    }
+    Ok(results)
 }
 
 /// What is decided and answered together: one request, or a call that is atomic
@@ -124,7 +157,7 @@ impl Writer {
     pub(super) async fn open(
         book: Arc<str>,
         store: SharedStore,
-        clock: Clock,
+        time: LogTime,
         limits: EngineLimits,
         shared: Arc<Shared>,
         head_sender: watch::Sender<u64>,
@@ -138,11 +171,13 @@ impl Writer {
             book,
             store,
             log,
-            time: LogTime::new(clock),
+            time,
             head: Head::default(),
             catalog,
             cache: AccountCache::new(limits.cached_accounts_max),
             answered: Answered::new(limits.answered_requests_max),
+            followed: None,
+            log_number: 0,
             is_uncertain: true,
             locked_batches: 0,
             shared,
@@ -202,7 +237,9 @@ impl Writer {
 fn job_commands(job: Option<&Job>) -> usize {
     match job {
         Some(Job::Call(call)) => call.items.len(),
-        Some(Job::Read(_)) | None => 1,
+        // Each account may have to be loaded.
+        Some(Job::Read(read)) => read.accounts.len().max(1),
+        None => 1,
     }
 }
 
@@ -227,11 +264,11 @@ fn units_of(calls: &[ActiveCall]) -> Vec<Unit> {
     units
 }
 
-/// Fails the calls of these units.
+/// Fails these units.
 pub(super) fn fail_all(calls: &mut [ActiveCall], units: &[Unit], error: &EngineError) {
     for unit in units {
         if let Some(call) = calls.get_mut(unit.call) {
-            call.error.get_or_insert_with(|| error.clone());
+            call.fail(unit, error);
         }
     }
 }
@@ -257,7 +294,7 @@ pub(super) fn expire(
         };
         let expired = has_passed(call.pending.options.deadline);
         if expired {
-            call.error.get_or_insert_with(|| error.clone());
+            call.fail(unit, error);
         }
         !expired
     });

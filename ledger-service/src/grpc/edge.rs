@@ -14,7 +14,7 @@ use super::{
     tokens::Consistency,
 };
 use crate::{
-    engine::{Answer, Engine, Snapshot},
+    engine::{Answer, Engine, ItemError, Snapshot},
     projections::Index,
 };
 
@@ -47,7 +47,7 @@ impl Applied {
 /// The answers to the items of a batch call.
 pub(super) struct AppliedBatch {
     book: String,
-    items: Vec<(String, Result<Answer, Rejection>)>,
+    items: Vec<(String, Result<Answer, ItemError>)>,
 }
 
 impl AppliedBatch {
@@ -58,13 +58,13 @@ impl AppliedBatch {
         error: impl Fn(tonic_types::Status) -> T,
     ) -> Result<Vec<T>, Answered> {
         let book = self.book.as_str();
-        let render = |(account, result): &(String, Result<Answer, Rejection>)| match result {
+        let render = |(account, result): &(String, Result<Answer, ItemError>)| match result {
             Ok(found) => answer(Done {
                 book,
                 answer: found,
             }),
-            Err(rejection) => Ok(error(status::into_message(&status::rejected(
-                rejection, book, account,
+            Err(failure) => Ok(error(status::into_message(&status::item(
+                failure, book, account,
             )))),
         };
         self.items.iter().map(render).collect()
@@ -136,7 +136,7 @@ impl Edge {
         let mut results = results.map_err(|error| status::engine(&error, name.book()))?;
         match results.pop() {
             Some(Ok(answer)) => Ok(Applied { name, answer }),
-            Some(Err(rejection)) => Err(status::rejected(&rejection, name.book(), name.account())),
+            Some(Err(error)) => Err(status::item(&error, name.book(), name.account())),
             None => Err(status::incomplete("the result of a call")),
         }
     }

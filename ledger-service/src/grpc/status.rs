@@ -16,7 +16,11 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use super::names;
-use crate::{engine::EngineError, projections::ReadError, store::StoreError};
+use crate::{
+    engine::{EngineError, ItemError},
+    projections::ReadError,
+    store::StoreError,
+};
 
 /// The domain of every reason.
 pub(super) const DOMAIN: &str = "ledger";
@@ -41,6 +45,14 @@ type Metadata = Vec<(&'static str, String)>;
 /// id of the account that the request names.
 pub(super) fn rejected(rejection: &Rejection, book: &str, account: &str) -> Status {
     refusal(rejection, book, names::account_name(book, account))
+}
+
+/// Why one request of a call was not carried out.
+pub(super) fn item(error: &ItemError, book: &str, account: &str) -> Status {
+    match error {
+        ItemError::Rejected(rejection) => rejected(rejection, book, account),
+        ItemError::Failed(error) => engine(error, book),
+    }
 }
 
 /// A refusal, of which `subject` is the resource that does not allow it.

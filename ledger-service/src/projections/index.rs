@@ -36,6 +36,8 @@ const PAUSE_FACTOR: u32 = 4;
 const WAIT_INTERVAL: Duration = Duration::from_millis(25);
 /// The first and the longest gap between tries when something fails.
 const GAPS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// How many chunks of a book are built before the next book has its turn.
+const CHUNKS_IN_A_ROW: usize = 4;
 /// How many events are decoded before others get a turn.
 const DECODED_IN_A_ROW: usize = 128;
 
@@ -74,6 +76,7 @@ impl Index {
             inner: Arc::clone(&inner),
             holder,
             books: HashMap::new(),
+            served: None,
         };
         let task = tokio::spawn(builder.run());
         if let Ok(mut slot) = inner.task.try_lock() {
@@ -171,6 +174,8 @@ struct Builder {
     inner: Arc<Inner>,
     holder: String,
     books: HashMap<String, BookProgress>,
+    /// The book that had its turn last.
+    served: Option<String>,
 }
 
 /// What came of a pass, the more there is to do the higher.
@@ -240,7 +245,7 @@ impl Builder {
         };
         let renewed_at = Instant::now();
         let mut pass = Pass::Idle;
-        for book in store.books().await? {
+        for book in in_turn(store.books().await?, self.served.as_deref()) {
             if self.is_stopping() || renewed_at.elapsed() >= LEASE_RENEWAL_INTERVAL {
                 return Ok(Pass::HasMore);
             }
@@ -257,13 +262,14 @@ impl Builder {
                     }
                 }
             }
+            self.served = Some(book.clone());
             self.books.insert(book, progress);
         }
         Ok(pass)
     }
 
     /// Builds one book's index, chunk by chunk, until it has caught up, has to
-    /// give way, or the lease is due.
+    /// give way, has had its turn, or the lease is due.
     async fn build(
         &self,
         book: &str,
@@ -273,7 +279,10 @@ impl Builder {
     ) -> Result<Pass, ReadError> {
         let store = self.inner.engine.store();
         let mut pass = Pass::Idle;
-        while !self.is_stopping() && renewed_at.elapsed() < LEASE_RENEWAL_INTERVAL {
+        for _ in 0..CHUNKS_IN_A_ROW {
+            if self.is_stopping() || renewed_at.elapsed() >= LEASE_RENEWAL_INTERVAL {
+                break;
+            }
             let from = match progress.indexed {
                 Some(indexed) => indexed,
                 None => store.indexed_position(book).await?,
@@ -318,6 +327,17 @@ impl Builder {
             .unwrap_or_else(PoisonError::into_inner);
         waiting.contains_key(book)
     }
+}
+
+/// The books in the order of their turns: those after the one that was served
+/// last go first, so that a pass that ends early leaves none out for good.
+fn in_turn(mut books: Vec<String>, served: Option<&str>) -> Vec<String> {
+    let next = books
+        .iter()
+        .position(|book| Some(book.as_str()) > served)
+        .unwrap_or_default();
+    books.rotate_left(next);
+    books
 }
 
 /// The index rows of events.
@@ -385,5 +405,36 @@ impl Outage {
     fn is_over(&self) -> bool {
         self.retry_at
             .is_none_or(|retry_at| retry_at <= Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_turn;
+
+    #[test]
+    fn a_pass_that_ends_early_is_gone_on_with_at_the_next_book() {
+        let books = || ["a", "b", "c"].map(str::to_owned).to_vec();
+        let table = [
+            (None, ["a", "b", "c"]),
+            (Some("a"), ["b", "c", "a"]),
+            (Some("b"), ["c", "a", "b"]),
+            (Some("c"), ["a", "b", "c"]),
+            // One that is gone.
+            (Some("aa"), ["b", "c", "a"]),
+        ];
+        for (served, expected) in table {
+            assert_eq!(in_turn(books(), served), expected, "{served:?}");
+        }
+        // Whatever one pass has time for, each book has its turn.
+        let mut served = None;
+        let mut turns = Vec::new();
+        for _ in 0..6 {
+            let first = in_turn(books(), served.as_deref()).remove(0);
+            turns.push(first.clone());
+            served = Some(first);
+        }
+        assert_eq!(turns, ["a", "b", "c", "a", "b", "c"]);
+        assert!(in_turn(Vec::new(), Some("a")).is_empty());
     }
 }

@@ -450,6 +450,10 @@ pub trait LogWriter: Send {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// The events at these positions, in order of position; what does not
+    /// exist is left out.
+    async fn read_at(&mut self, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError>;
+
     /// The events at each `position … position + count - 1`, and every event
     /// that refers to one of them, in order of position, without doubles.
     async fn read_with_references(
@@ -459,8 +463,9 @@ pub trait LogWriter: Send {
 
     /// Takes the head's row lock, waiting for an append that is running
     /// anywhere, and holds it until the next [`append`](Self::append) or
-    /// [`unlock`](Self::unlock). Where only one process writes, it only reads
-    /// the head.
+    /// [`unlock`](Self::unlock). Where only one process writes, it waits for a
+    /// write that is running and reads the head, and there is nobody to keep
+    /// out after that.
     async fn lock(&mut self) -> Result<Seen, StoreError>;
 
     /// Gives the lock back without writing.
@@ -470,6 +475,9 @@ pub trait LogWriter: Send {
     /// time limit the connection is closed, not the statement cancelled.
     async fn append(&mut self, append: &Append) -> Result<Appended, StoreError>;
 
-    /// Drops the connection and makes a new one.
+    /// Drops the connection and makes a new one. What was still running on the
+    /// one before has ended, one way or the other, at the latest when
+    /// [`lock`](Self::lock) has answered after this: it is in the log then, or
+    /// will never be.
     async fn reconnect(&mut self) -> Result<(), StoreError>;
 }

@@ -196,6 +196,36 @@ async fn a_partition_is_made_under_the_lock_too() {
     );
 }
 
+/// While there is half a partition left: what prevents it is in the log then,
+/// long before appends end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_partition_is_made_ahead_and_may_fail() {
+    let Some((place, store)) = store().await else {
+        return;
+    };
+    let partitions = || {
+        place.number("SELECT count(*) FROM pg_inherits WHERE inhparent = 'ledger.events'::regclass")
+    };
+    assert_eq!(partitions().await, 2);
+    let width = 16_777_216;
+    book_before_a_boundary(&place, &store, width + width / 2 - 2).await;
+    let mut writer = store.writer("far").await.unwrap();
+    done(&mut *writer, &append("x", width + width / 2 - 2, 1)).await;
+    assert_eq!(partitions().await, 2, "half of one is left");
+    let rename =
+        |from: &str, to: &str| format!("ALTER FUNCTION ledger.{from}(bigint) RENAME TO {to}");
+    let name = "ensure_event_partitions";
+    place.sql(&rename(name, "gone")).await.unwrap();
+    done(&mut *writer, &append("x", width + width / 2 - 1, 1)).await;
+    assert_eq!(partitions().await, 2);
+    place.sql(&rename("gone", name)).await.unwrap();
+    // Tried again some way further on.
+    let further = width + width / 2 + width / 16;
+    book_before_a_boundary(&place, &store, further).await;
+    done(&mut *writer, &append("x", further, 1)).await;
+    assert_eq!(partitions().await, 3);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partitions_are_made_while_others_append_and_read() {
     let Some((place, store)) = store().await else {

@@ -12,7 +12,10 @@ use ledger_core::{
     event::{Annotations, HOUSE, ProviderId},
 };
 use ledger_service::{
-    engine::{Answer, Call, CallOptions, Clock, Engine, EngineError, EngineLimits, Snapshot},
+    engine::{
+        Answer, Call, CallOptions, CallResult, Clock, Engine, EngineError, EngineLimits, ItemError,
+        Snapshot,
+    },
     store::SharedStore,
 };
 
@@ -30,6 +33,19 @@ pub(crate) const CATALOG: &str = include_str!("catalog.toml");
 /// What a call with one request gets.
 pub(crate) type Asked = Result<Result<Answer, Rejection>, EngineError>;
 
+/// What a call with several gets: all of them decided, or the first error.
+pub(crate) type AskedAll = Result<Vec<Result<Answer, Rejection>>, EngineError>;
+
+/// The results of a call if all of its requests were decided.
+pub(crate) fn decided(results: CallResult) -> AskedAll {
+    let decided = |result| match result {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(ItemError::Rejected(rejection)) => Ok(Err(rejection)),
+        Err(ItemError::Failed(error)) => Err(error),
+    };
+    results?.into_iter().map(decided).collect()
+}
+
 /// Bounds that make caches evict all the time.
 pub(crate) const fn small_limits() -> EngineLimits {
     EngineLimits {
@@ -37,6 +53,7 @@ pub(crate) const fn small_limits() -> EngineLimits {
         batch_commands_max: 64,
         cached_accounts_max: 4,
         answered_requests_max: 16,
+        catch_up_events: 3,
     }
 }
 
@@ -83,7 +100,7 @@ pub(crate) async fn ask_with(engine: &Engine, request: Request, options: CallOpt
         requests: vec![request],
         options,
     };
-    let mut results = engine.call(BOOK, call).await?;
+    let mut results = decided(engine.call(BOOK, call).await)?;
     assert_eq!(results.len(), 1, "one result a request");
     Ok(results.remove(0))
 }
@@ -118,7 +135,7 @@ pub(crate) async fn in_one_batch(
     engine: &Engine,
     faults: &Faults,
     calls: Vec<Call>,
-) -> Vec<Result<Vec<Result<Answer, Rejection>>, EngineError>> {
+) -> Vec<AskedAll> {
     let count = calls.len();
     let (fault, mut gate) = Gate::before();
     faults.first(Kind::Append, fault);
@@ -140,7 +157,7 @@ pub(crate) async fn in_one_batch(
     }
     gate.open();
     holding_up.await.unwrap();
-    answers.await.unwrap()
+    answers.await.unwrap().into_iter().map(decided).collect()
 }
 
 /// The same for single requests.

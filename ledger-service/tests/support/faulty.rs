@@ -34,7 +34,6 @@ pub(crate) enum Kind {
     Lock,
     Append,
     Reconnect,
-    /// `Store::read_at`, by which the writer reads the events of repeats.
     ReadAt,
 }
 
@@ -253,6 +252,11 @@ impl LogWriter for FaultyWriter {
         self.faults.around(calling(Kind::ReadAfter), call).await
     }
 
+    async fn read_at(&mut self, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError> {
+        let call = self.inner.read_at(positions);
+        self.faults.around(calling(Kind::ReadAt), call).await
+    }
+
     async fn read_with_references(
         &mut self,
         ranges: &[(u64, u32)],
@@ -321,8 +325,7 @@ impl Store for FaultyStore {
     }
 
     async fn read_at(&self, book: &str, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError> {
-        let call = self.inner.read_at(book, positions);
-        self.faults.around(calling(Kind::ReadAt), call).await
+        self.inner.read_at(book, positions).await
     }
 
     async fn read_columns_after(

@@ -16,6 +16,7 @@ mod partitions;
 mod rebuild;
 mod schema;
 mod serving;
+mod session;
 mod store;
 mod uuid;
 mod writer;

@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::connection::open;
 use super::error::store_error;
 use super::partitions::Partitions;
+use super::session::{self, Session};
 use super::{append, load, log};
 use crate::limits::{APPEND_TIME_MAX, STATEMENT_TIME_MAX};
 use crate::store::time_limit::within;
@@ -18,13 +19,18 @@ use crate::store::{Append, Appended, Loaded, LogWriter, Seen, StoreError, Stored
 ///
 /// Each call takes the connection out and puts it back when the server has said
 /// how the call ended. A call that ends otherwise (its time passed, its future
-/// was dropped, the connection failed) leaves none: the socket is closed, the
-/// statement is not cancelled, and `reconnect` makes a new one.
+/// was dropped, the connection failed) leaves none: the socket is closed, and
+/// `reconnect` makes a new one. The server may still be at work on the old one,
+/// or may even have the statement in a buffer yet, where no lock shows it: so
+/// the server is told to end that session before anything is read on the new
+/// one.
 pub(super) struct PostgresWriter {
     options: PgConnectOptions,
     partitions: Arc<Partitions>,
     book: String,
     live: Option<Live>,
+    /// The session of the last connection that was used.
+    session: Option<Session>,
 }
 
 struct Live {
@@ -45,6 +51,7 @@ impl PostgresWriter {
             partitions,
             book: book.to_owned(),
             live: None,
+            session: None,
         };
         writer.reconnect().await?;
         Ok(writer)
@@ -106,9 +113,14 @@ impl Live {
         book: &str,
         append: &Append,
     ) -> Result<Appended, StoreError> {
-        partitions
-            .ensure(&mut self.connection, append.head.position)
-            .await?;
+        let position = append.head.position;
+        if !self.locked {
+            // In a transaction, its failure would be the append's.
+            partitions
+                .make_ahead(&mut self.connection, position)
+                .await?;
+        }
+        partitions.ensure(&mut self.connection, position).await?;
         let appended = append::append(&mut self.connection, book, append).await?;
         match appended {
             Appended::Done(_) => self.commit().await?,
@@ -146,6 +158,13 @@ impl LogWriter for PostgresWriter {
         self.give_back(live, result).await
     }
 
+    async fn read_at(&mut self, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError> {
+        let mut live = self.take()?;
+        let work = log::read_at(&mut live.connection, &self.book, positions);
+        let result = within(STATEMENT_TIME_MAX, work).await;
+        self.give_back(live, result).await
+    }
+
     async fn read_with_references(
         &mut self,
         ranges: &[(u64, u32)],
@@ -177,7 +196,15 @@ impl LogWriter for PostgresWriter {
 
     async fn reconnect(&mut self) -> Result<(), StoreError> {
         self.live = None;
-        let connection = open(&self.options).await?;
+        let mut connection = open(&self.options).await?;
+        let (left, book) = (self.session, self.book.as_str());
+        let work = async {
+            if let Some(left) = left {
+                session::end(&mut connection, left, book).await?;
+            }
+            session::of(&mut connection).await
+        };
+        self.session = Some(within(STATEMENT_TIME_MAX, work).await?);
         self.live = Some(Live {
             connection,
             locked: false,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::connection::Shared;
+use super::transaction::{End, begin, end};
 use super::{append, load, log};
 use crate::limits::{APPEND_TIME_MAX, STATEMENT_TIME_MAX};
 use crate::store::time_limit::within;
@@ -43,6 +44,13 @@ impl LogWriter for SqliteWriter {
         held.give_back(result)
     }
 
+    async fn read_at(&mut self, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError> {
+        let mut held = self.shared.take().await?;
+        let work = log::read_at(&mut held.connection, &self.book, positions);
+        let result = within(STATEMENT_TIME_MAX, work).await;
+        held.give_back(result)
+    }
+
     async fn read_with_references(
         &mut self,
         ranges: &[(u64, u32)],
@@ -54,10 +62,17 @@ impl LogWriter for SqliteWriter {
     }
 
     /// Only this process writes, and within it only this writer to this book:
-    /// there is nobody to lock out. The append compares the head all the same.
+    /// there is nobody to keep out, and the append compares the head all the
+    /// same. But an append of this writer may still be committing on a
+    /// connection that was given up: it has had the file's write lock since it
+    /// began, and whoever gets that lock after it sees what came of it.
     async fn lock(&mut self) -> Result<Seen, StoreError> {
         let mut held = self.shared.take().await?;
-        let work = load::head_of_log(&mut held.connection, &self.book);
+        let work = async {
+            begin(&mut held.connection).await?;
+            let seen = load::head_of_log(&mut held.connection, &self.book).await;
+            end(&mut held.connection, seen.map(End::Rollback)).await
+        };
         let result = within(STATEMENT_TIME_MAX, work).await;
         held.give_back(result)
     }

@@ -15,7 +15,7 @@ use super::{
     ledger::{Flaw, Ledger},
 };
 use crate::support::{
-    ask::{BOOK, CATALOG, apply, dry, engine, id, passed, request},
+    ask::{BOOK, CATALOG, apply, decided, dry, engine, id, passed, request},
     database::Database,
     faulty::{Calling, Fault, Faults, FaultyStore, Kind, Outcome},
 };
@@ -109,7 +109,7 @@ impl Session {
                     },
                 };
                 let requests = requests.clone();
-                Answered::Call(engine.call(BOOK, Call { requests, options }).await)
+                Answered::Call(decided(engine.call(BOOK, Call { requests, options }).await))
             }
         }
     }
