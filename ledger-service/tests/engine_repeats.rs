@@ -425,8 +425,7 @@ async fn a_poisoned_item_of_a_batch_charge_has_its_own_status() {
         .map(|item| match item.outcome.unwrap() {
             v1::batch_charge_item::Outcome::Response(_) => "done".to_owned(),
             v1::batch_charge_item::Outcome::Error(error) => {
-                let details = tonic_types::Status::from(error);
-                format!("{} {}", details.code, reason_of(&details))
+                format!("{} {}", error.code, reason_of(&error))
             }
         })
         .collect();
