@@ -79,11 +79,7 @@ async fn repeats_inside_a_batch(database: Database) {
         assert_eq!(*rejection, expected);
     }
     assert!(!elsewhere.as_ref().unwrap().as_ref().unwrap().replayed);
-    assert_eq!(
-        faults.appends(),
-        appends + 2,
-        "the one held up, and the batch"
-    );
+    assert_eq!(faults.appends(), appends + 1);
     sound(engine.store()).await;
 }
 
@@ -270,9 +266,9 @@ async fn a_refused_request_hurts_nobody_else(database: Database) {
     }
     let events = sound(engine.store()).await;
     let added: i64 = (0..40).filter(|number| number % 13 != 5).count() as i64;
-    let xp = events.iter().filter(|recorded| {
-        recorded.event.account != "tg:first" && recorded.event.payload.kind() as u8 == 12
-    });
+    let xp = events
+        .iter()
+        .filter(|recorded| recorded.event.payload.kind() as u8 == 12);
     assert_eq!(xp.count() as i64, added);
     done(&engine, request("tg:1", id("next"), add("XP", 1))).await;
 }

@@ -192,7 +192,7 @@ async fn a_full_queue_says_so_at_once(database: Database) {
     };
     let engine = Engine::with_limits(store, Clock::system(), limits);
     let (fault, mut gate) = Gate::before();
-    faults.once(Kind::Append, fault);
+    faults.once(Kind::Load, fault);
     let spawn = |name: &str| {
         let engine = engine.clone();
         let request = request("tg:1", id(name), add("XP", 1));
@@ -263,7 +263,7 @@ async fn questions_count_by_their_accounts(database: Database) {
         None
     }));
     let (fault, mut gate) = Gate::before();
-    faults.once(Kind::Append, fault);
+    faults.once(Kind::Load, fault);
     let held_up = tokio::spawn({
         let engine = engine.clone();
         async move { done(&engine, request("tg:1", id("held up"), add("XP", 1))).await }

@@ -44,12 +44,11 @@ impl AccountCache {
         self.states.promote(id);
     }
 
-    pub(super) fn put(&mut self, id: &str, cached: CachedAccount) {
+    /// Answers what was there before.
+    pub(super) fn put(&mut self, id: &str, cached: CachedAccount) -> Option<CachedAccount> {
         match self.states.get_mut(id) {
-            Some(slot) => *slot = cached,
-            None => {
-                self.states.put(id.into(), cached);
-            }
+            Some(slot) => Some(std::mem::replace(slot, cached)),
+            None => self.states.put(id.into(), cached),
         }
     }
 

@@ -3,6 +3,7 @@
 //! undoes it.
 
 mod atomic;
+mod decisions;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,7 +12,7 @@ use std::{
 
 use ledger_core::{
     Account, Accounts, Context, Decided, Event, Party, Payload, Record, Rejection, Timestamp,
-    account::{EvolveError, FOLD_VERSION},
+    account::EvolveError,
     command::{Target, encode},
     decide,
     decide::at_present,
@@ -19,17 +20,14 @@ use ledger_core::{
 };
 
 use self::atomic::AtomicCall;
+pub(super) use self::decisions::{Decisions, Outcome};
 use super::{
     Answer, CatalogInForce, Recorded,
     cache::{AccountCache, CachedAccount},
-    due::due_bound,
     job::Prepared,
     log::event_hash,
 };
-use crate::store::{
-    Append, ExternalId, Hash, Head, NewEvent, RequestKey, StoredAccount, StoredExternalId,
-    StoredRequest,
-};
+use crate::store::{ExternalId, Hash, Head, NewEvent, RequestKey, StoredExternalId, StoredRequest};
 
 /// What was found out about the requests of a batch before it is decided. Facts
 /// of the log: they stay true whatever attempt they were found in.
@@ -49,6 +47,22 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    /// Nothing yet, about the log of this number.
+    pub(super) fn of(log_number: u64) -> Self {
+        Self {
+            log_number,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is a request or an id here that was not there before.
+    pub(super) fn know_more_than(&self, before: &Self) -> bool {
+        let mut requests = self.applied.keys();
+        let mut ids = self.claimed.keys();
+        requests.any(|key| !before.applied.contains_key(key))
+            || ids.any(|id| !before.claimed.contains_key(id))
+    }
+
     /// The head has moved: what was not there may be there now.
     pub(super) fn forget_lookups(&mut self) {
         self.looked_up.clear();
@@ -438,66 +452,20 @@ impl<'a> Draft<'a> {
         Verdict::Dry(events, balances)
     }
 
-    /// The answer to an accepted request.
-    pub(super) fn answer(&self, prepared: &Prepared, first: usize, count: usize) -> Answer {
-        let events = self
-            .recorded
-            .iter()
-            .skip(first)
-            .take(count)
-            .cloned()
-            .collect();
-        answer_from(&prepared.request.account, events, false)
-    }
-
-    /// Ends the draft: the append, and what it will make true.
-    pub(super) fn finish(self) -> (Append, Outcome) {
-        let now = self.now;
-        let mut accounts = Vec::with_capacity(self.overlay.len());
-        let mut states = Vec::with_capacity(self.overlay.len());
-        for (id, overlaid) in self.overlay {
-            let due_at = due_bound(overlaid.due_at, overlaid.account.next_due(), now);
-            let state = encode(&overlaid.account);
-            debug_assert!(
-                state.len() <= ledger_core::limits::STATE_BYTES_MAX,
-                "the state of {id} has {} bytes",
-                state.len()
-            );
-            accounts.push(StoredAccount {
-                account: id.clone(),
-                version: overlaid.account.version,
-                fold_version: FOLD_VERSION,
-                state,
-                due_at,
-            });
-            let account = Arc::new(overlaid.account);
-            states.push((id, CachedAccount { account, due_at }));
-        }
-        // In the order of keys: two instances then lock rows in one order, and
-        // pages are touched in one sweep.
-        accounts.sort_unstable_by(|a, b| a.account.cmp(&b.account));
-        let append = Append {
+    /// Ends the draft, and lets go of the states that it was made on.
+    pub(super) fn end(self) -> Decisions {
+        Decisions {
             believed: self.believed,
-            head: self.head,
-            events: self.events,
-            requests: self.requests,
-            external_ids: self.external_ids,
-            accounts,
-        };
-        let outcome = Outcome {
+            now: self.now,
             head: self.head,
             catalog: self.catalog,
-            states,
-        };
-        (append, outcome)
+            overlay: self.overlay,
+            events: self.events,
+            recorded: self.recorded,
+            requests: self.requests,
+            external_ids: self.external_ids,
+        }
     }
-}
-
-/// What an append makes true once it is done.
-pub(super) struct Outcome {
-    pub(super) head: Head,
-    pub(super) catalog: Arc<CatalogInForce>,
-    pub(super) states: Vec<(String, CachedAccount)>,
 }
 
 impl From<Option<&CachedAccount>> for OverlayAccount {

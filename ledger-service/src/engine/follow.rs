@@ -12,7 +12,7 @@ use ledger_core::{Account, Record, RequestId, account::EvolveError, command::Tar
 use super::{
     CatalogInForce, EngineError, Recorded,
     cache::{CachedAccount, decode_state},
-    draft::Findings,
+    draft::{Findings, has_open_hold},
     log::{self, ChainError},
     writer::{ActiveCall, Failure, Unit, Writer},
 };
@@ -33,7 +33,7 @@ impl Writer {
         findings: &mut Findings,
     ) -> Result<bool, Failure> {
         let sent_at = Instant::now();
-        let loaded = self.log.load(wanted).await?;
+        let loaded = self.log().await.load(wanted).await?;
         self.time.observe(sent_at, loaded.seen.clock);
         let moved = loaded.seen.head != self.head;
         let mut found = HashSet::new();
@@ -84,10 +84,7 @@ impl Writer {
         if findings.log_number == self.log_number {
             findings.forget_lookups();
         } else {
-            *findings = Findings {
-                log_number: self.log_number,
-                ..Findings::default()
-            };
+            *findings = Findings::of(self.log_number);
         }
     }
 
@@ -100,7 +97,8 @@ impl Writer {
         }
         while self.head.position < seen.head.position {
             let stored = self
-                .log
+                .log()
+                .await
                 .read_after(self.head.position, self.limits.catch_up_events)
                 .await?;
             if stored.is_empty() {
@@ -166,7 +164,7 @@ impl Writer {
     /// is not in the log any more, the log is another; else the log is damaged.
     async fn fork_or_damage(&mut self, head: Head) -> Result<(), Failure> {
         let known = self.head;
-        let stored = self.log.read_at(&[known.position]).await?;
+        let stored = self.log().await.read_at(&[known.position]).await?;
         let is_there = stored.first().is_some_and(|event| event.hash == known.hash);
         if is_there || known.position == 0 {
             return Err(Failure::Broken(format!(
@@ -213,7 +211,7 @@ impl Writer {
         let mut position = 0;
         while account.version < version && position < head.position {
             let limit = self.limits.catch_up_events;
-            let stored = self.log.read_after(position, limit).await?;
+            let stored = self.log().await.read_after(position, limit).await?;
             let Some(last) = stored.last() else { break };
             position = last.position;
             for row in &stored {
@@ -259,16 +257,16 @@ impl Writer {
     }
 
     async fn try_recover(&mut self) -> Result<(), Failure> {
-        self.log.reconnect().await?;
+        self.log().await.reconnect().await?;
         let sent_at = Instant::now();
-        let seen = self.log.lock().await?;
+        let seen = self.log().await.lock().await?;
         self.time.observe(sent_at, seen.clock);
         if self.head.position == 0 {
             self.start_over(seen.head).await?;
         } else {
             self.follow_to(seen).await?;
         }
-        self.log.unlock().await?;
+        self.log().await.unlock().await?;
         Ok(())
     }
 
@@ -327,7 +325,7 @@ impl Writer {
         if ranges.is_empty() {
             return Ok(HashMap::new());
         }
-        let stored = self.log.read_with_references(&ranges).await?;
+        let stored = self.log().await.read_with_references(&ranges).await?;
         let events = stored
             .iter()
             .map(log::decode)
@@ -351,12 +349,7 @@ impl Writer {
                     continue;
                 };
                 let cached = self.cache.peek(&request.account);
-                let is_open = cached.is_some_and(|cached| {
-                    cached.account.holds.iter().any(|hold| match target {
-                        Target::Position(position) => hold.position == position,
-                        Target::Request(id) => hold.request_id == Some(id),
-                    })
-                });
+                let is_open = cached.is_some_and(|cached| has_open_hold(&cached.account, target));
                 let entry = (request.account.clone(), target);
                 if !is_open && !targets.contains(&entry) {
                     targets.push(entry);

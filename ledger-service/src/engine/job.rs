@@ -107,6 +107,12 @@ pub(super) struct PendingCall {
 }
 
 impl PendingCall {
+    /// Whether it is a dry run of several requests, which are decided one on top
+    /// of the other.
+    pub(super) fn is_dry_batch(&self) -> bool {
+        self.options.validate_only && self.items.len() > 1
+    }
+
     /// The key and hash of an atomic call as a whole.
     pub(super) fn atomic_key(&self) -> Option<(RequestKey, Hash)> {
         let request_id = self.options.atomic?;

@@ -10,6 +10,7 @@
 //! compare-and-swap on the head: a swap that succeeds proves every state that
 //! was used. `docs/decisions/0002-write-path.md` has the argument.
 
+mod ahead;
 mod answer;
 mod cache;
 mod catalog;

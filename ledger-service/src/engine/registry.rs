@@ -332,12 +332,13 @@ impl Engine {
             LogTime::new(self.inner.clock, Arc::clone(&self.inner.clock_watch)),
             self.inner.limits,
             Arc::clone(&shared),
+            jobs,
             head_sender,
         );
         // Opened where it will run: its connection is driven there, too.
         let writer = self.inner.writers.spawn(opening).await;
         let writer = writer.map_err(|_ended| EngineError::ShuttingDown)??;
-        let task = self.inner.writers.spawn(writer.run(jobs));
+        let task = self.inner.writers.spawn(writer.run());
         Ok(Book {
             queue,
             head,

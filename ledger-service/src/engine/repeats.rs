@@ -35,7 +35,7 @@ impl Writer {
         positions.sort_unstable();
         positions.dedup();
         let mut events = Repeats::with_capacity(positions.len());
-        for row in self.log.read_at(&positions).await? {
+        for row in self.log().await.read_at(&positions).await? {
             let recorded = log::decode(&row).map_err(Failure::Broken)?;
             events.insert(row.position, Arc::new(recorded));
         }

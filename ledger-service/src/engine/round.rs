@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     EngineError, Snapshot,
-    draft::{Draft, Findings},
+    ahead::Ahead,
+    draft::{Decisions, Draft, Findings},
     job::{PendingRead, Prepared},
-    verdicts::{answer_all, decide_all, first_answers, not_looked_up},
+    verdicts::{Verdicts, answer_all, decide_all, first_answers, not_looked_up},
     writer::{ActiveCall, Failure, Unit, Writer, expire, fail_all, fail_reads},
 };
 use crate::{
     limits::{BUSY_ATTEMPTS_MAX, LOCKED_BATCHES},
-    store::{Appended, RequestKey, StoreError, Wanted},
+    store::{RequestKey, StoreError, Wanted},
 };
 
 /// What is settled together.
@@ -22,6 +23,17 @@ pub(super) struct Batch {
     /// It was tried, and what came of that was not known: whoever gives up on
     /// it must not say that nothing was written.
     is_in_doubt: bool,
+    /// What was decided of it ahead, if it was.
+    ahead: Option<Box<Ahead>>,
+}
+
+/// What a round has decided, before anything of it is written.
+pub(super) struct Plan {
+    pub(super) decisions: Decisions,
+    pub(super) verdicts: Verdicts,
+    /// The head was seen where it was believed, after all of the batch had been
+    /// asked.
+    pub(super) head_seen: bool,
 }
 
 impl Batch {
@@ -45,6 +57,7 @@ impl Batch {
             units,
             reads,
             is_in_doubt: self.is_in_doubt,
+            ahead: None,
         };
         Ok([half, self])
     }
@@ -83,11 +96,13 @@ impl Writer {
         calls: &mut [ActiveCall],
         units: Vec<Unit>,
         reads: Vec<PendingRead>,
+        ahead: Option<Box<Ahead>>,
     ) {
         let mut waiting = vec![Batch {
             units,
             reads,
             is_in_doubt: false,
+            ahead,
         }];
         while let Some(mut batch) = waiting.pop() {
             if batch.is_empty() {
@@ -98,6 +113,7 @@ impl Writer {
                     units: deferred,
                     reads: Vec::new(),
                     is_in_doubt: false,
+                    ahead: None,
                 }),
                 Settled::Refused(error) => match batch.halves() {
                     Ok(halves) => waiting.extend(halves),
@@ -110,13 +126,15 @@ impl Writer {
     /// Settles one batch: it is answered, or the database refuses something of
     /// it.
     async fn settle_batch(&mut self, calls: &mut [ActiveCall], batch: &mut Batch) -> Settled {
-        let mut findings = Findings::default();
+        let mut findings = Findings::of(self.log_number);
+        let mut ahead = batch.ahead.take();
         let (mut lost, mut busy, mut refused) = (0_u32, 0_u32, 0_u32);
         loop {
             let Batch {
                 units,
                 reads,
                 is_in_doubt,
+                ..
             } = &mut *batch;
             let too_late = if self.is_uncertain || *is_in_doubt {
                 EngineError::Unavailable
@@ -128,7 +146,15 @@ impl Writer {
                 return Settled::Done(Vec::new());
             }
             let locked = lost >= 2 || self.locked_batches > 0;
-            let failure = match self.round(calls, units, reads, &mut findings, locked).await {
+            let plan = match ahead.take() {
+                Some(ahead) if !locked && self.still_holds(&ahead, calls, units, reads) => {
+                    findings = ahead.findings;
+                    Some(ahead.plan)
+                }
+                _ => None,
+            };
+            let round = self.round(calls, units, reads, &mut findings, locked, plan);
+            let failure = match round.await {
                 Ok(done) => {
                     self.locked_batches = match lost {
                         0 => self.locked_batches.saturating_sub(1),
@@ -196,7 +222,8 @@ impl Writer {
         );
     }
 
-    /// One attempt: load, decide, look up, append, answer.
+    /// One attempt: decide, unless that is done already; look up, append,
+    /// answer.
     async fn round(
         &mut self,
         calls: &mut [ActiveCall],
@@ -204,16 +231,53 @@ impl Writer {
         reads: &mut Vec<PendingRead>,
         findings: &mut Findings,
         locked: bool,
+        plan: Option<Plan>,
     ) -> Result<Done, Failure> {
+        // Questions alone take no lock, so they have to look at the head.
+        let locked = locked && !units.is_empty();
+        let plan = match plan {
+            Some(plan) => plan,
+            None => self.plan(calls, units, reads, findings, locked).await?,
+        };
+        let Plan {
+            decisions,
+            verdicts,
+            mut head_seen,
+        } = plan;
+        head_seen |= self.look_up_unknown(calls, &verdicts, findings).await?;
+        let repeats = self.read_repeats(&verdicts, findings).await?;
+        let answers = first_answers(&decisions, calls, &verdicts);
+        if decisions.has_events() {
+            self.write(decisions, findings, !locked).await?;
+        } else {
+            if !head_seen && !self.load(&Wanted::default(), findings).await? {
+                return Err(Failure::Lost);
+            }
+            if locked {
+                self.log().await.unlock().await?;
+            }
+        }
+        let deferred = answer_all(calls, verdicts, answers, &repeats, self.head);
+        self.answer_reads(reads);
+        Ok(Done { deferred })
+    }
+
+    /// Brings memory to where it has to be, and decides.
+    async fn plan(
+        &mut self,
+        calls: &[ActiveCall],
+        units: &[Unit],
+        reads: &[PendingRead],
+        findings: &mut Findings,
+        locked: bool,
+    ) -> Result<Plan, Failure> {
         let known = self.head;
         if self.is_uncertain {
             self.recover().await?;
         }
-        // Questions alone take no lock, so they have to look at the head.
-        let locked = locked && !units.is_empty();
         if locked {
             let sent_at = Instant::now();
-            let seen = self.log.lock().await?;
+            let seen = self.log().await.lock().await?;
             self.time.observe(sent_at, seen.clock);
             if seen.head != self.head {
                 self.follow_to(seen).await?;
@@ -236,67 +300,44 @@ impl Writer {
             self.recall(calls, units, findings);
         }
         let now = self.time.next(&self.head).map_err(Failure::Undecidable)?;
-
-        let book = Arc::clone(&self.book);
-        let catalog = Arc::clone(&self.catalog);
+        let (book, catalog) = (Arc::clone(&self.book), Arc::clone(&self.catalog));
         let mut draft = Draft::new(&book, &self.cache, self.head, now, catalog, records);
         let verdicts = decide_all(&mut draft, calls, units, findings)?;
-        let unknown = not_looked_up(calls, &verdicts, findings);
-        let answers = first_answers(&draft, calls, &verdicts);
-        let (append, outcome) = draft.finish();
+        Ok(Plan {
+            decisions: draft.end(),
+            verdicts,
+            head_seen,
+        })
+    }
 
-        if !unknown.is_empty() {
-            let wanted = Wanted {
-                requests: unknown,
-                ..Wanted::default()
-            };
-            let believed = self.head;
-            if !self.load(&wanted, findings).await? || self.head != believed {
-                return Err(Failure::Lost);
-            }
-            if wanted
-                .requests
-                .iter()
-                .any(|key| findings.applied.contains_key(key))
-            {
-                return Err(Failure::Again);
-            }
-            head_seen = true;
+    /// Looks up the requests that would be answered without writing. Answers
+    /// whether there were any: then the head was seen where it was believed.
+    async fn look_up_unknown(
+        &mut self,
+        calls: &[ActiveCall],
+        verdicts: &Verdicts,
+        findings: &mut Findings,
+    ) -> Result<bool, Failure> {
+        let wanted = Wanted {
+            requests: not_looked_up(calls, verdicts, findings),
+            ..Wanted::default()
+        };
+        if wanted.requests.is_empty() {
+            return Ok(false);
         }
-        let repeats = self.read_repeats(&verdicts, findings).await?;
-        if !append.events.is_empty() {
-            let sent_at = Instant::now();
-            match self.log.append(&append).await? {
-                Appended::Done(clock) => self.time.observe(sent_at, clock),
-                Appended::Lost => {
-                    let wanted = Wanted::default();
-                    self.load(&wanted, findings).await?;
-                    return Err(Failure::Lost);
-                }
-            }
-            self.head = outcome.head;
-            self.catalog = outcome.catalog;
-            for (id, cached) in outcome.states {
-                self.cache.put(&id, cached);
-            }
-            for request in &append.requests {
-                self.answered.remember(request);
-            }
-        } else {
-            if !head_seen && !self.load(&Wanted::default(), findings).await? {
-                return Err(Failure::Lost);
-            }
-            if locked {
-                self.log.unlock().await?;
-            }
+        let believed = self.head;
+        if !self.load(&wanted, findings).await? || self.head != believed {
+            return Err(Failure::Lost);
         }
-        let deferred = answer_all(calls, verdicts, answers, &repeats, self.head);
-        self.answer_reads(reads);
-        Ok(Done { deferred })
+        let mut requests = wanted.requests.iter();
+        if requests.any(|key| findings.applied.contains_key(key)) {
+            return Err(Failure::Again);
+        }
+        Ok(true)
     }
 
     /// What is remembered of the requests and of the calls.
-    fn recall(&self, calls: &[ActiveCall], units: &[Unit], findings: &mut Findings) {
+    pub(super) fn recall(&self, calls: &[ActiveCall], units: &[Unit], findings: &mut Findings) {
         for key in keys_of(calls, units) {
             if !findings.applied.contains_key(&key)
                 && let Some(applied) = self.answered.find(&key)
@@ -319,10 +360,7 @@ impl Writer {
         let mut seen = false;
         loop {
             let wanted = self.missing(calls, units, reads, findings);
-            let nothing = wanted.accounts.is_empty()
-                && wanted.requests.is_empty()
-                && wanted.external_ids.is_empty();
-            if nothing && !self.time.is_stale() {
+            if wanted.is_empty() && !self.time.is_stale() {
                 return Ok(seen);
             }
             seen = self.load(&wanted, findings).await?;
@@ -333,7 +371,7 @@ impl Writer {
         }
     }
 
-    fn missing(
+    pub(super) fn missing(
         &mut self,
         calls: &[ActiveCall],
         units: &[Unit],
@@ -392,8 +430,7 @@ impl Writer {
         units: &[Unit],
         findings: &mut Findings,
     ) -> Result<bool, Failure> {
-        let known = findings.applied.len() + findings.claimed.len();
-        let log_number = self.log_number;
+        let before = findings.clone();
         let mut wanted = Wanted {
             requests: keys_of(calls, units),
             ..Wanted::default()
@@ -409,10 +446,7 @@ impl Writer {
         }
         self.load(&wanted, findings).await?;
         // Another log explains everything.
-        Ok(
-            self.log_number != log_number
-                || findings.applied.len() + findings.claimed.len() > known,
-        )
+        Ok(self.log_number != before.log_number || findings.know_more_than(&before))
     }
 
     fn answer_reads(&mut self, reads: &mut Vec<PendingRead>) {
@@ -447,7 +481,7 @@ impl Writer {
 
     /// Gives the head's lock back after a round that failed.
     async fn leave_lock(&mut self) {
-        if self.log.unlock().await.is_err() {
+        if self.log().await.unlock().await.is_err() {
             self.is_uncertain = true;
         }
     }

@@ -5,7 +5,7 @@ use ledger_core::Rejection;
 
 use super::{
     Answer, EngineError, ItemError,
-    draft::{Draft, Findings, Verdict},
+    draft::{Decisions, Draft, Findings, Verdict},
     repeats::{Repeats, repeat_answer},
     writer::{ActiveCall, Failure, Unit},
 };
@@ -186,9 +186,9 @@ pub(super) fn not_looked_up(
     keys
 }
 
-/// The answers to what the draft accepted, in the order of the verdicts.
+/// The answers to what was accepted, in the order of the verdicts.
 pub(super) fn first_answers(
-    draft: &Draft<'_>,
+    decisions: &Decisions,
     calls: &[ActiveCall],
     verdicts: &Verdicts,
 ) -> Vec<Vec<Answer>> {
@@ -207,7 +207,7 @@ pub(super) fn first_answers(
                         count,
                         repeat,
                     } => {
-                        let mut answer = draft.answer(item, *first, *count);
+                        let mut answer = decisions.answer(item, *first, *count);
                         answer.replayed = *repeat;
                         Some(answer)
                     }

@@ -3,16 +3,18 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, MutexGuard, mpsc, watch};
 
 use super::{
     Answer, CallResult, CatalogInForce, EngineError, EngineLimits, ItemError,
+    ahead::Ahead,
     cache::{AccountCache, Answered},
     clock::LogTime,
     job::{Job, PendingCall, PendingRead, has_passed},
@@ -31,7 +33,14 @@ pub(super) struct Shared {
 pub(super) struct Writer {
     pub(super) book: Arc<str>,
     pub(super) store: SharedStore,
-    pub(super) log: Box<dyn LogWriter>,
+    /// Its end of the log, which an append that runs meanwhile may have.
+    pub(super) log: Arc<Mutex<Box<dyn LogWriter>>>,
+    /// What was asked and not yet taken.
+    pub(super) jobs: mpsc::Receiver<Job>,
+    /// What was taken and belongs to a later batch.
+    pub(super) waiting: VecDeque<Job>,
+    /// The next batch, if it was decided ahead.
+    pub(super) ahead: Option<Work>,
     pub(super) time: LogTime,
     pub(super) head: Head,
     pub(super) catalog: Arc<CatalogInForce>,
@@ -160,6 +169,7 @@ impl Writer {
         time: LogTime,
         limits: EngineLimits,
         shared: Arc<Shared>,
+        jobs: mpsc::Receiver<Job>,
         head_sender: watch::Sender<u64>,
     ) -> Result<Self, EngineError> {
         let log = store.writer(&book).await.map_err(|error| {
@@ -170,7 +180,10 @@ impl Writer {
         Ok(Self {
             book,
             store,
-            log,
+            log: Arc::new(Mutex::new(log)),
+            jobs,
+            waiting: VecDeque::new(),
+            ahead: None,
             time,
             head: Head::default(),
             catalog,
@@ -186,34 +199,56 @@ impl Writer {
         })
     }
 
+    /// Its end of the log.
+    pub(super) async fn log(&self) -> MutexGuard<'_, Box<dyn LogWriter>> {
+        self.log.lock().await
+    }
+
     /// Serves jobs until no one can send any more.
-    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(first) = jobs.recv().await {
-            let mut batch = VecDeque::from([first]);
-            let mut commands = job_commands(batch.front());
-            while commands < self.limits.batch_commands_max {
-                let Ok(job) = jobs.try_recv() else { break };
-                commands += job_commands(Some(&job));
-                batch.push_back(job);
-            }
-            self.serve(batch).await;
+    pub(super) async fn run(mut self) {
+        while let Some(work) = self.next_work().await {
+            self.serve(work).await;
         }
     }
 
-    async fn serve(&mut self, jobs: VecDeque<Job>) {
-        let (mut calls, mut reads) = (Vec::new(), Vec::new());
-        for job in jobs {
-            match job {
-                Job::Call(call) => calls.push(ActiveCall::new(call)),
-                Job::Read(read) => reads.push(read),
-            }
+    /// What was decided ahead, or all that waits, as far as a batch takes it.
+    async fn next_work(&mut self) -> Option<Work> {
+        if let Some(ahead) = self.ahead.take() {
+            return Some(ahead);
         }
-        let units = units_of(&calls);
+        let mut next = match self.waiting.pop_front() {
+            Some(job) => job,
+            None => self.jobs.recv().await?,
+        };
+        let (mut work, mut commands) = (Work::default(), 0);
+        loop {
+            commands += job_commands(&next);
+            let _units = work.add(next);
+            if commands >= self.limits.batch_commands_max {
+                return Some(work);
+            }
+            next = match self.waiting.pop_front() {
+                Some(job) => job,
+                None => match self.jobs.try_recv() {
+                    Ok(job) => job,
+                    Err(_) => return Some(work),
+                },
+            };
+        }
+    }
+
+    async fn serve(&mut self, work: Work) {
+        let Work {
+            mut calls,
+            units,
+            mut reads,
+            ahead,
+        } = work;
         if self.shared.is_stopped.load(Ordering::Acquire) {
             fail_all(&mut calls, &units, &EngineError::Stopped);
             fail_reads(&mut reads, &EngineError::Stopped);
         } else {
-            self.settle(&mut calls, units, reads).await;
+            self.settle(&mut calls, units, reads, ahead).await;
         }
         for call in calls {
             call.reply();
@@ -234,34 +269,52 @@ impl Writer {
     }
 }
 
-fn job_commands(job: Option<&Job>) -> usize {
+/// How much of a batch a job takes.
+pub(super) fn job_commands(job: &Job) -> usize {
     match job {
-        Some(Job::Call(call)) => call.items.len(),
+        Job::Call(call) => call.items.len(),
         // Each account may have to be loaded.
-        Some(Job::Read(read)) => read.accounts.len().max(1),
-        None => 1,
+        Job::Read(read) => read.accounts.len().max(1),
     }
 }
 
-fn units_of(calls: &[ActiveCall]) -> Vec<Unit> {
-    let mut units = Vec::new();
-    for (index, call) in calls.iter().enumerate() {
-        let options = &call.pending.options;
-        let is_dry_batch = options.validate_only && call.pending.items.len() > 1;
-        if options.atomic.is_some() || is_dry_batch {
-            units.push(Unit {
-                call: index,
-                item: None,
-            });
-        } else {
-            let items = 0..call.pending.items.len();
-            units.extend(items.map(|item| Unit {
-                call: index,
-                item: Some(item),
-            }));
+/// What is served together.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) calls: Vec<ActiveCall>,
+    pub(super) units: Vec<Unit>,
+    pub(super) reads: Vec<PendingRead>,
+    /// How it was decided ahead, if it was.
+    pub(super) ahead: Option<Box<Ahead>>,
+}
+
+impl Work {
+    /// Takes a job in; answers its units.
+    pub(super) fn add(&mut self, job: Job) -> Range<usize> {
+        let first = self.units.len();
+        match job {
+            Job::Call(call) => {
+                let call = ActiveCall::new(call);
+                self.units.extend(units_of(self.calls.len(), &call.pending));
+                self.calls.push(call);
+            }
+            Job::Read(read) => self.reads.push(read),
         }
+        first..self.units.len()
     }
-    units
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.units.is_empty() && self.reads.is_empty()
+    }
+}
+
+/// The units of a call: its items, or the call as one.
+fn units_of(index: usize, call: &PendingCall) -> Vec<Unit> {
+    let unit = |item| Unit { call: index, item };
+    if call.options.atomic.is_some() || call.is_dry_batch() {
+        return vec![unit(None)];
+    }
+    (0..call.items.len()).map(|item| unit(Some(item))).collect()
 }
 
 /// Fails these units.

@@ -142,6 +142,14 @@ pub struct Wanted {
     pub external_ids: Vec<ExternalId>,
 }
 
+impl Wanted {
+    /// Whether nothing is wanted but the head.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.requests.is_empty() && self.external_ids.is_empty()
+    }
+}
+
 /// What was found. What is missing does not exist at that head.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -233,6 +241,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whoever did a call went down in the middle of it: nobody knows how far it
+    /// came.
+    #[must_use]
+    pub const fn crashed() -> Self {
+        Self::Lost(sqlx::Error::WorkerCrashed)
+    }
+
     /// Whether a write that ended so may have been done.
     #[must_use]
     pub const fn outcome_unknown(&self) -> bool {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_core::{
-    Context, Event, Rejection, Request, Timestamp,
+    Command, Context, Event, Rejection, Request, Timestamp,
     decide::{at_present, price},
     event::Balance,
 };
@@ -125,6 +125,12 @@ impl<'a> Pending<'a> {
             };
         }
         let mut moments = BTreeSet::from([from]);
+        // A call does not say when one of its items was found to be late.
+        let ends = requests.iter().flat_map(|request| match &request.command {
+            Command::Credit(credit) => [request.expires_at, credit.lot_expire_time],
+            _ => [request.expires_at, None],
+        });
+        moments.extend(ends.flatten().filter(|end| *end > from && *end <= until));
         for account in accounts_of(requests) {
             let wallet = ledger.wallet(account);
             let lots = wallet.lots.iter().filter_map(|lot| lot.expires_at);
@@ -163,7 +169,7 @@ fn state_of(ledger: &Ledger, requests: &[Request]) -> Vec<u64> {
             .request_id
             .and_then(|id| ledger.applied(&request.account, id));
         state.push(applied.map_or(0, |applied| applied.position));
-        if let ledger_core::Command::RecordPayment(_) = request.command {
+        if let Command::RecordPayment(_) = request.command {
             state.push(ledger.position);
         }
     }

@@ -411,7 +411,10 @@ impl Judge {
         if position != first.event.position || count != answer.events.len() as u64 {
             return Err(of(
                 request,
-                format!("{count} events at {position}, another answer"),
+                format!(
+                    "{count} events at {position}, another answer: replayed {} {:?}",
+                    answer.replayed, answer.events
+                ),
             ));
         }
         for (offset, recorded) in answer.events.iter().enumerate() {

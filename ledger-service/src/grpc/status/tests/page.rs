@@ -39,7 +39,7 @@ fn statuses() -> Vec<Status> {
         of_code(Code::OutOfRange),
         of_code(Code::NotFound),
         of_code(Code::DeadlineExceeded),
-        of_code(Code::Unimplemented),
+        of_code(Code::from_i32(12)),
     ];
     statuses.extend(engine_errors().iter().map(|error| engine(error, "b")));
     let rejections = every_rejection();

@@ -1,0 +1,212 @@
+//! Looking ahead: while a batch is being appended, the next one is decided on
+//! top of what the append will make true.
+//!
+//! That an append succeeds is what it usually does, so memory is moved on when
+//! it is sent, and moved back if it fails. Nobody is answered before the append
+//! that an answer rests on has succeeded: what was decided ahead names the head
+//! that it was decided on, and is decided anew if the log comes to another.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use tokio::task::JoinHandle;
+
+use super::{
+    CatalogInForce,
+    cache::{AccountCache, CachedAccount},
+    draft::{Decisions, Draft, Findings, Outcome, has_open_hold},
+    job::{Job, PendingCall, PendingRead, Prepared},
+    round::Plan,
+    verdicts::decide_all,
+    writer::{ActiveCall, Failure, Unit, Work, Writer, job_commands},
+};
+use crate::store::{Append, Appended, Head, RequestKey, StoreError, StoredRequest, Wanted};
+
+/// What was decided while the append before it was running.
+pub(super) struct Ahead {
+    pub(super) plan: Plan,
+    /// What was found out about it.
+    pub(super) findings: Findings,
+}
+
+/// What memory held before an append was sent.
+struct Before {
+    head: Head,
+    catalog: Arc<CatalogInForce>,
+    states: Vec<(String, Option<CachedAccount>)>,
+    requests: Vec<RequestKey>,
+}
+
+impl Writer {
+    /// Appends decisions and moves memory on; moves it back if that fails.
+    /// `looks_ahead` says whether to decide what comes in meanwhile.
+    pub(super) async fn write(
+        &mut self,
+        decisions: Decisions,
+        findings: &mut Findings,
+        looks_ahead: bool,
+    ) -> Result<(), Failure> {
+        let (append, outcome) = decisions.into_append();
+        let before = self.advance(outcome, &append.requests);
+        let sent_at = Instant::now();
+        match self.send(append, looks_ahead).await {
+            Ok(Appended::Done(clock)) => {
+                self.time.observe(sent_at, clock);
+                Ok(())
+            }
+            Ok(Appended::Lost) => {
+                self.go_back(before);
+                self.load(&Wanted::default(), findings).await?;
+                Err(Failure::Lost)
+            }
+            Err(error) => {
+                self.go_back(before);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Moves memory to where it will be when the append has succeeded.
+    fn advance(&mut self, outcome: Outcome, requests: &[StoredRequest]) -> Before {
+        for request in requests {
+            self.answered.remember(request);
+        }
+        let states = outcome.states.into_iter();
+        let states = states.map(|(id, state)| {
+            let old = self.cache.put(&id, state);
+            (id, old)
+        });
+        Before {
+            states: states.collect(),
+            head: std::mem::replace(&mut self.head, outcome.head),
+            catalog: std::mem::replace(&mut self.catalog, outcome.catalog),
+            requests: requests.iter().map(|request| request.key.clone()).collect(),
+        }
+    }
+
+    /// Moves memory back to where it was.
+    fn go_back(&mut self, before: Before) {
+        self.head = before.head;
+        self.catalog = before.catalog;
+        for (id, state) in before.states {
+            match state {
+                Some(state) => drop(self.cache.put(&id, state)),
+                None => self.cache.evict(&id),
+            }
+        }
+        for key in &before.requests {
+            self.answered.forget(key);
+        }
+    }
+
+    /// Sends an append, on a task of its own if there is something to do
+    /// meanwhile.
+    async fn send(&mut self, append: Append, looks_ahead: bool) -> Result<Appended, StoreError> {
+        if !looks_ahead || self.ahead.is_some() {
+            return self.log().await.append(&append).await;
+        }
+        let log = Arc::clone(&self.log);
+        let appending = tokio::spawn(async move { log.lock().await.append(&append).await });
+        self.look_ahead(appending).await
+    }
+
+    /// Whether what was decided ahead is what would be decided now.
+    pub(super) fn still_holds(
+        &mut self,
+        ahead: &Ahead,
+        calls: &[ActiveCall],
+        units: &[Unit],
+        reads: &[PendingRead],
+    ) -> bool {
+        !self.is_uncertain
+            && ahead.plan.decisions.believed == self.head
+            && ahead.findings.log_number == self.log_number
+            && ahead.plan.verdicts.len() == units.len()
+            && !self.time.is_stale()
+            && self
+                .missing(calls, units, reads, &ahead.findings)
+                .is_empty()
+    }
+
+    /// Decides what comes in until the append has ended.
+    async fn look_ahead(
+        &mut self,
+        mut appending: JoinHandle<Result<Appended, StoreError>>,
+    ) -> Result<Appended, StoreError> {
+        let Ok(now) = self.time.next(&self.head) else {
+            return ended(appending.await);
+        };
+        let (book, catalog) = (Arc::clone(&self.book), Arc::clone(&self.catalog));
+        let mut draft = Draft::new(&book, &self.cache, self.head, now, catalog, HashMap::new());
+        let mut findings = Findings::of(self.log_number);
+        let (mut work, mut verdicts, mut commands) = (Work::default(), Vec::new(), 0);
+        let mut is_open = true;
+        let done = loop {
+            let takes_more = is_open && commands < self.limits.batch_commands_max;
+            let job = tokio::select! {
+                biased;
+                done = &mut appending => break done,
+                job = self.jobs.recv(), if takes_more => job,
+            };
+            let Some(job) = job else {
+                is_open = false;
+                continue;
+            };
+            if !can_be_decided(&job, &self.cache) {
+                self.waiting.push_back(job);
+                is_open = false;
+                continue;
+            }
+            commands += job_commands(&job);
+            let added = work.add(job);
+            let units = work.units.get(added).unwrap_or_default();
+            self.recall(&work.calls, units, &mut findings);
+            match decide_all(&mut draft, &work.calls, units, &findings) {
+                Ok(decided) => verdicts.extend(decided),
+                // Whoever decides it again will meet that again.
+                Err(_) => is_open = false,
+            }
+        };
+        let decisions = draft.end();
+        if !work.is_empty() {
+            let plan = Plan {
+                decisions,
+                verdicts,
+                head_seen: false,
+            };
+            work.ahead = Some(Box::new(Ahead { plan, findings }));
+            self.ahead = Some(work);
+        }
+        ended(done)
+    }
+}
+
+fn ended(
+    appending: Result<Result<Appended, StoreError>, tokio::task::JoinError>,
+) -> Result<Appended, StoreError> {
+    // The task went down in the middle of it: nobody knows how far it came.
+    appending.unwrap_or_else(|_down| Err(StoreError::crashed()))
+}
+
+/// Whether memory has all that is needed to decide a job.
+fn can_be_decided(job: &Job, cache: &AccountCache) -> bool {
+    match job {
+        Job::Call(call) => can_call_be_decided(call, cache),
+        Job::Read(read) => read.accounts.iter().all(|id| cache.contains(id)),
+    }
+}
+
+fn can_call_be_decided(call: &PendingCall, cache: &AccountCache) -> bool {
+    let stands_alone = call.options.atomic.is_none() && !call.is_dry_batch();
+    let is_known = |item: &Prepared| {
+        let request = &item.request;
+        let Some(own) = cache.peek(&request.account) else {
+            return false;
+        };
+        let mut other = request.command.other_account().into_iter();
+        let target = request.command.target();
+        item.external_ids.is_empty()
+            && other.all(|id| cache.contains(id))
+            && target.is_none_or(|target| has_open_hold(&own.account, target))
+    };
+    stands_alone && call.items.iter().all(is_known)
+}
