@@ -10,6 +10,10 @@ pub const QUEUE_JOBS_MAX: usize = 8_192;
 /// more jobs. A BatchCharge of 1000 counts as 1000.
 pub const BATCH_COMMANDS_MAX: usize = 4_096;
 
+/// How old may be what was decided while the append before it was running. One
+/// that took longer makes it be decided anew.
+pub const AHEAD_AGE_MAX: Duration = Duration::from_secs(1);
+
 /// How many items a batch call may have.
 pub const BATCH_CALL_ITEMS_MAX: usize = 1_000;
 

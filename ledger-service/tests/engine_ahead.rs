@@ -28,6 +28,7 @@ on_both!(
     a_repeat_ahead_gets_the_first_answer,
     a_read_ahead_waits_for_the_append,
     what_needs_the_database_is_not_decided_ahead,
+    what_waits_for_the_database_is_not_overtaken,
 );
 
 /// What happens to an append, and while it is held up.
@@ -242,5 +243,48 @@ async fn what_needs_the_database_is_not_decided_ahead(database: Database) {
     }
     assert_eq!(balance(&engine, "tg:cold", "RUB").await, 7);
     assert_eq!(balance(&engine, "tg:1", "RUB").await, 6);
+    sound(engine.store()).await;
+}
+
+/// If the look ahead went on beside what waits, a cold account could wait for
+/// ever under load.
+async fn what_waits_for_the_database_is_not_overtaken(database: Database) {
+    let (engine, faults) = opened_with_faults(&database).await;
+    warm(&engine, "tg:1").await;
+    let (first, mut gate) = Gate::before();
+    let (second, mut next_gate) = Gate::before();
+    faults.once(Kind::Append, first);
+    faults.once(Kind::Append, second);
+    let spawn = |account: &str, name: &str| {
+        let (engine, request) = (engine.clone(), request(account, id(name), credit("RUB", 1)));
+        tokio::spawn(async move { done(&engine, request).await })
+    };
+    let taken = async || {
+        while engine.queued_jobs() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let held_up = spawn("tg:1", "held up");
+    gate.arrived().await;
+    let mut warm = pin!(ask(&engine, request("tg:1", id("warm"), credit("RUB", 1))));
+    let mut cold = pin!(ask(
+        &engine,
+        request("tg:cold", id("cold"), credit("RUB", 1))
+    ));
+    for asked in [warm.as_mut(), cold.as_mut()] {
+        assert!(poll!(asked).is_pending());
+        taken().await;
+    }
+    gate.open();
+    next_gate.arrived().await;
+    let later = ask(&engine, request("tg:1", id("later"), credit("RUB", 1)));
+    let mut later = pin!(later);
+    assert!(poll!(later.as_mut()).is_pending());
+    next_gate.open();
+    let position = |asked: Asked| asked.unwrap().unwrap().events[0].event.position;
+    let (warm, cold, later) = futures::join!(warm, cold, later);
+    let (warm, cold, later) = (position(warm), position(cold), position(later));
+    assert!(warm < cold && cold < later, "{warm} {cold} {later}");
+    held_up.await.unwrap();
     sound(engine.store()).await;
 }

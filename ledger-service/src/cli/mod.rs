@@ -89,9 +89,10 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// How many threads writers share: each waits for the disk half of its time.
+/// How many threads writers share: two at least, because a writer decides while
+/// its append runs.
 fn writers() -> usize {
-    (cores() / 2).max(1)
+    cores().max(2)
 }
 
 /// Prints an error with its causes, and gives the code to exit with.

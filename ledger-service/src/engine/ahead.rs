@@ -6,7 +6,11 @@
 //! that an answer rests on has succeeded: what was decided ahead names the head
 //! that it was decided on, and is decided anew if the log comes to another.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use tokio::task::JoinHandle;
 
@@ -19,13 +23,18 @@ use super::{
     verdicts::decide_all,
     writer::{ActiveCall, Failure, Unit, Work, Writer, job_commands},
 };
-use crate::store::{Append, Appended, Head, RequestKey, StoreError, StoredRequest, Wanted};
+use crate::{
+    limits::AHEAD_AGE_MAX,
+    store::{Append, Appended, Head, RequestKey, StoreError, StoredRequest, Wanted},
+};
 
 /// What was decided while the append before it was running.
 pub(super) struct Ahead {
     pub(super) plan: Plan,
     /// What was found out about it.
     pub(super) findings: Findings,
+    /// When that began.
+    pub(super) begun_at: Instant,
 }
 
 /// What memory held before an append was sent.
@@ -101,7 +110,8 @@ impl Writer {
     /// Sends an append, on a task of its own if there is something to do
     /// meanwhile.
     async fn send(&mut self, append: Append, looks_ahead: bool) -> Result<Appended, StoreError> {
-        if !looks_ahead || self.ahead.is_some() {
+        // What waits for the database is next: nothing may overtake it.
+        if !looks_ahead || self.ahead.is_some() || !self.waiting.is_empty() {
             return self.log().await.append(&append).await;
         }
         let log = Arc::clone(&self.log);
@@ -120,7 +130,8 @@ impl Writer {
         !self.is_uncertain
             && ahead.plan.decisions.believed == self.head
             && ahead.findings.log_number == self.log_number
-            && ahead.plan.verdicts.len() == units.len()
+            && ahead.plan.verdicts.iter().map(|(unit, _)| unit).eq(units)
+            && ahead.begun_at.elapsed() <= AHEAD_AGE_MAX
             && !self.time.is_stale()
             && self
                 .missing(calls, units, reads, &ahead.findings)
@@ -139,7 +150,10 @@ impl Writer {
         let mut draft = Draft::new(&book, &self.cache, self.head, now, catalog, HashMap::new());
         let mut findings = Findings::of(self.log_number);
         let (mut work, mut verdicts, mut commands) = (Work::default(), Vec::new(), 0);
-        let mut is_open = true;
+        let (mut is_open, mut is_sound) = (true, true);
+        let begun_at = Instant::now();
+        // The append first: else it would begin when there is nothing to decide.
+        tokio::task::yield_now().await;
         let done = loop {
             let takes_more = is_open && commands < self.limits.batch_commands_max;
             let job = tokio::select! {
@@ -156,6 +170,7 @@ impl Writer {
                 is_open = false;
                 continue;
             }
+            self.shared.has_ahead.store(true, Ordering::Release);
             commands += job_commands(&job);
             let added = work.add(job);
             let units = work.units.get(added).unwrap_or_default();
@@ -163,7 +178,7 @@ impl Writer {
             match decide_all(&mut draft, &work.calls, units, &findings) {
                 Ok(decided) => verdicts.extend(decided),
                 // Whoever decides it again will meet that again.
-                Err(_) => is_open = false,
+                Err(_) => (is_open, is_sound) = (false, false),
             }
         };
         let decisions = draft.end();
@@ -173,7 +188,12 @@ impl Writer {
                 verdicts,
                 head_seen: false,
             };
-            work.ahead = Some(Box::new(Ahead { plan, findings }));
+            let ahead = Ahead {
+                plan,
+                findings,
+                begun_at,
+            };
+            work.ahead = is_sound.then(|| Box::new(ahead));
             self.ahead = Some(work);
         }
         ended(done)

@@ -197,8 +197,10 @@ impl Engine {
     /// Whether requests wait for a book's writer.
     #[must_use]
     pub fn is_busy(&self, book: &str) -> bool {
-        self.known(book)
-            .is_some_and(|book| book.queue.capacity() < book.queue.max_capacity())
+        self.known(book).is_some_and(|book| {
+            book.shared.has_ahead.load(Ordering::Acquire)
+                || book.queue.capacity() < book.queue.max_capacity()
+        })
     }
 
     /// The books that have writers in this process.
@@ -323,6 +325,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             is_connected: AtomicBool::new(true),
             is_stopped: AtomicBool::new(false),
+            has_ahead: AtomicBool::new(false),
         });
         let (head_sender, head) = watch::channel(0);
         let (queue, jobs) = mpsc::channel(self.inner.limits.queue_jobs_max);

@@ -3,6 +3,8 @@
 
 use std::{sync::Arc, time::Instant};
 
+use ledger_core::Timestamp;
+
 use super::{
     EngineError, Snapshot,
     ahead::Ahead,
@@ -453,7 +455,7 @@ impl Writer {
         if reads.is_empty() {
             return;
         }
-        let now = match self.time.present(&self.head) {
+        let now = match self.present() {
             Ok(now) => now,
             Err(error) => return fail_reads(reads, &error),
         };
@@ -477,6 +479,18 @@ impl Writer {
             };
             drop(read.reply.send(Ok(snapshot)));
         }
+    }
+
+    /// The time that an answer may name: before what is decided already, which
+    /// will be written after it.
+    fn present(&mut self) -> Result<Timestamp, EngineError> {
+        let now = self.time.present(&self.head)?;
+        let ahead = self.ahead.as_ref().and_then(|work| work.ahead.as_ref());
+        let decided_at = ahead
+            .map(|ahead| &ahead.plan.decisions)
+            .filter(|decisions| decisions.has_events())
+            .map(Decisions::now);
+        Ok(decided_at.map_or(now, |decided_at| now.min(decided_at.plus_us(-1))))
     }
 
     /// Gives the head's lock back after a round that failed.

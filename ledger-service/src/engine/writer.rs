@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) is_connected: AtomicBool,
     /// An invariant is broken: nothing is written any more.
     pub(super) is_stopped: AtomicBool,
+    /// Jobs were taken out of the queue ahead of their batch.
+    pub(super) has_ahead: AtomicBool,
 }
 
 /// The writer of one book.
@@ -216,6 +218,7 @@ impl Writer {
         if let Some(ahead) = self.ahead.take() {
             return Some(ahead);
         }
+        self.shared.has_ahead.store(false, Ordering::Release);
         let mut next = match self.waiting.pop_front() {
             Some(job) => job,
             None => self.jobs.recv().await?,
@@ -304,7 +307,7 @@ impl Work {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.units.is_empty() && self.reads.is_empty()
+        self.calls.is_empty() && self.reads.is_empty()
     }
 }
 

@@ -39,6 +39,11 @@ impl Decisions {
         !self.events.is_empty()
     }
 
+    /// When they were made.
+    pub(in crate::engine) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The answer to an accepted request.
     pub(in crate::engine) fn answer(
         &self,

@@ -19,15 +19,16 @@ use crate::store::time_limit::within;
 /// the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Pages of 8 KiB hold a dozen events each: 4 % less space than with 4 KiB. How
-/// much CPU an append takes did not differ measurably among 4, 8 and 16 KiB.
+/// A batch touches states all over their table, and each touched page goes into
+/// the log of writes as a whole. Upserts of 320 states of 300 bytes among 10 000
+/// took 8.0 µs each with pages of 4 KiB, 9.9 with 8 and 12.1 with 16, commit and
+/// checkpoints included.
 const PAGE_SIZE: u32 = 4_096;
 
 /// After how many pages the log of writes is moved into the file: 32 MiB. Rarer
 /// moves write a page that changed often fewer times, and make the commit that
-/// does the move wait longer. From 500 to 16 384 pages no difference in rate
-/// could be measured on a fresh file, but p99 grew; a file of many millions of
-/// events has not been measured.
+/// does the move wait longer: with 1000 pages the same upserts took 10.1 µs, with
+/// 30 000 no less than with 8192.
 const CHECKPOINT_PAGES: &str = "8192";
 
 /// How large the log of writes stays on disk when it is empty again: 64 MiB.
