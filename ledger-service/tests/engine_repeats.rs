@@ -34,6 +34,7 @@ use tonic_types::StatusExt as _;
 
 on_both!(
     a_request_that_is_read_in_two_chunks_is_remembered_whole,
+    a_request_that_comes_while_the_log_is_read_is_not_cut,
     a_repeat_within_seconds_costs_no_append,
     who_lost_twice_takes_the_lock_first,
     repeats_are_read_before_the_append,
@@ -77,6 +78,34 @@ async fn a_request_that_is_read_in_two_chunks_is_remembered_whole(database: Data
         assert_eq!(again.events, first.events);
         assert_eq!(again.seen_at, first.seen_at);
     }
+    sound(one.store()).await;
+}
+
+/// Point 4. Two events are missing when the second engine looks, and three are
+/// read at a time: the third would be the first of the two of a transfer that is
+/// appended in between, and its repeat would be answered with that half.
+async fn a_request_that_comes_while_the_log_is_read_is_not_cut(database: Database) {
+    let one = opened(database.store().await).await;
+    let (store, faults) = FaultyStore::around(database.store().await);
+    let two = engine(store);
+    done(&one, request("tg:a", id("a"), credit("RUB", 100))).await;
+    read(&two, "tg:a").await;
+    for name in ["first", "second"] {
+        done(&one, request("tg:a", id(name), add("XP", 1))).await;
+    }
+    done(&one, request("tg:b", id("b"), credit("RUB", 100))).await;
+    read(&two, "tg:a").await;
+    for name in ["third", "fourth"] {
+        done(&one, request("tg:a", id(name), add("XP", 1))).await;
+    }
+    let moving = || request("tg:a", id("move"), transfer("tg:b", "RUB", 1));
+    let other = one.clone();
+    let between = async move { drop(done(&other, moving()).await) };
+    faults.once(Kind::ReadAfter, Fault::before(between));
+    let again = done(&two, moving()).await;
+    assert!(faults.are_spent() && again.replayed);
+    assert_eq!(again.events, done(&one, moving()).await.events);
+    assert!(again.events.len() > 1);
     sound(one.store()).await;
 }
 

@@ -96,11 +96,13 @@ impl Writer {
             return self.start_over(seen.head).await;
         }
         while self.head.position < seen.head.position {
-            let stored = self
-                .log()
-                .await
-                .read_after(self.head.position, self.limits.catch_up_events)
-                .await?;
+            // Not beyond: what was appended after the look may be read only in
+            // part, and a part of a request's events is not its answer.
+            let missing = seen.head.position.saturating_sub(self.head.position);
+            let limit = u32::try_from(missing).unwrap_or(u32::MAX);
+            let limit = limit.min(self.limits.catch_up_events);
+            let position = self.head.position;
+            let stored = self.log().await.read_after(position, limit).await?;
             if stored.is_empty() {
                 return Err(Failure::Broken(format!(
                     "the head is at {}, but there are no events after {}",
