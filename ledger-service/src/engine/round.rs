@@ -481,14 +481,14 @@ impl Writer {
         }
     }
 
-    /// The time that an answer may name: before what is decided already, which
-    /// will be written after it.
+    /// The time that an answer may name: before what is decided already on top of
+    /// this head, and will be written after it.
     fn present(&mut self) -> Result<Timestamp, EngineError> {
         let now = self.time.present(&self.head)?;
         let ahead = self.ahead.as_ref().and_then(|work| work.ahead.as_ref());
         let decided_at = ahead
             .map(|ahead| &ahead.plan.decisions)
-            .filter(|decisions| decisions.has_events())
+            .filter(|decisions| decisions.believed == self.head && decisions.has_events())
             .map(Decisions::now);
         Ok(decided_at.map_or(now, |decided_at| now.min(decided_at.plus_us(-1))))
     }
