@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .btree_map(".")
+        .codec_path("crate::codec::SmallBuffersCodec")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -10,6 +10,14 @@ pub const QUEUE_JOBS_MAX: usize = 8_192;
 /// more jobs. A BatchCharge of 1000 counts as 1000.
 pub const BATCH_COMMANDS_MAX: usize = 4_096;
 
+/// How many commands a batch takes whatever is under way: for less, it is not worth
+/// an append of its own.
+pub const BATCH_COMMANDS_MIN: usize = 64;
+
+/// From how many calls on a batch is answered beside the next append: below, the
+/// way to another task takes longer than the answers.
+pub const CALLS_ANSWERED_APART: usize = 32;
+
 /// How old may be what was decided while the append before it was running. One
 /// that took longer makes it be decided anew.
 pub const AHEAD_AGE_MAX: Duration = Duration::from_secs(1);

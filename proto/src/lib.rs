@@ -1,6 +1,7 @@
 //! The ledger's API, `ledger.v1`: generated messages, clients and servers, and
 //! the few things that every client needs beside them.
 
+pub mod codec;
 pub mod request_id;
 
 /// Package `ledger.v1`, generated from `proto/ledger/v1/*.proto`, which carry

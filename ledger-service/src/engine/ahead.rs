@@ -24,7 +24,7 @@ use super::{
     writer::{ActiveCall, Failure, Unit, Work, Writer, job_commands},
 };
 use crate::{
-    limits::AHEAD_AGE_MAX,
+    limits::{AHEAD_AGE_MAX, BATCH_COMMANDS_MIN},
     store::{Append, Appended, Head, RequestKey, StoreError, StoredRequest, Wanted},
 };
 
@@ -35,6 +35,30 @@ pub(super) struct Ahead {
     pub(super) findings: Findings,
     /// When that began.
     pub(super) begun_at: Instant,
+}
+
+/// How much was under way lately: in an append, decided, or waiting.
+///
+/// Callers send their next request when they have an answer, so those who are
+/// answered together come back together. A batch that takes everything leaves
+/// callers, server and writer with nothing to do while it is appended, and the
+/// database with nothing while they work; two batches of the same size keep all of
+/// them busy. So a batch takes half of what is under way.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay {
+    /// The most of late; forgotten slowly.
+    commands_peak: usize,
+}
+
+impl UnderWay {
+    fn see(&mut self, commands: usize) {
+        let faded = self.commands_peak - self.commands_peak / 32;
+        self.commands_peak = faded.max(commands);
+    }
+
+    fn half(&self) -> usize {
+        self.commands_peak / 2
+    }
 }
 
 /// What memory held before an append was sent.
@@ -115,8 +139,15 @@ impl Writer {
             return self.log().await.append(&append).await;
         }
         let log = Arc::clone(&self.log);
+        let requests = append.requests.len();
         let appending = tokio::spawn(async move { log.lock().await.append(&append).await });
-        self.look_ahead(appending).await
+        self.look_ahead(appending, requests).await
+    }
+
+    /// How many commands a batch takes before it takes no more jobs.
+    pub(super) fn commands_max(&self) -> usize {
+        let half = self.under_way.half().max(BATCH_COMMANDS_MIN);
+        half.min(self.limits.batch_commands_max)
     }
 
     /// Whether what was decided ahead is what would be decided now.
@@ -138,10 +169,12 @@ impl Writer {
                 .is_empty()
     }
 
-    /// Decides what comes in until the append has ended.
+    /// Decides what comes in until the append of so many requests has ended, as
+    /// far as a batch takes it.
     async fn look_ahead(
         &mut self,
         mut appending: JoinHandle<Result<Appended, StoreError>>,
+        requests: usize,
     ) -> Result<Appended, StoreError> {
         let Ok(now) = self.time.next(&self.head) else {
             return ended(appending.await);
@@ -152,10 +185,11 @@ impl Writer {
         let (mut work, mut verdicts, mut commands) = (Work::default(), Vec::new(), 0);
         let (mut is_open, mut is_sound) = (true, true);
         let begun_at = Instant::now();
+        let commands_max = self.commands_max();
         // The append first: else it would begin when there is nothing to decide.
         tokio::task::yield_now().await;
         let done = loop {
-            let takes_more = is_open && commands < self.limits.batch_commands_max;
+            let takes_more = is_open && commands < commands_max;
             let job = tokio::select! {
                 biased;
                 done = &mut appending => break done,
@@ -182,6 +216,7 @@ impl Writer {
             }
         };
         let decisions = draft.end();
+        self.under_way.see(requests + commands + self.jobs.len());
         if !work.is_empty() {
             let plan = Plan {
                 decisions,

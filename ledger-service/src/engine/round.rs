@@ -10,11 +10,11 @@ use super::{
     ahead::Ahead,
     draft::{Decisions, Draft, Findings},
     job::{PendingRead, Prepared},
-    verdicts::{Verdicts, answer_all, decide_all, first_answers, not_looked_up},
-    writer::{ActiveCall, Failure, Unit, Writer, expire, fail_all, fail_reads},
+    verdicts::{Answers, Verdicts, decide_all, not_looked_up},
+    writer::{ActiveCall, Failure, Unit, Writer, expire, fail_all, fail_reads, reply_all},
 };
 use crate::{
-    limits::{BUSY_ATTEMPTS_MAX, LOCKED_BATCHES},
+    limits::{BUSY_ATTEMPTS_MAX, CALLS_ANSWERED_APART, LOCKED_BATCHES},
     store::{RequestKey, StoreError, Wanted},
 };
 
@@ -67,16 +67,10 @@ impl Batch {
 
 /// What came of one batch.
 enum Settled {
-    /// It is answered, but for units that wait for the next batch.
-    Done(Vec<Unit>),
+    /// The log has what it has to have, and these are the answers.
+    Done(Answers),
     /// The database refuses something of it.
     Refused(StoreError),
-}
-
-/// What came of one round.
-struct Done {
-    /// Units that wait for the next batch.
-    deferred: Vec<Unit>,
 }
 
 impl ActiveCall {
@@ -95,7 +89,7 @@ impl Writer {
     /// alone.
     pub(super) async fn settle(
         &mut self,
-        calls: &mut [ActiveCall],
+        mut calls: Vec<ActiveCall>,
         units: Vec<Unit>,
         reads: Vec<PendingRead>,
         ahead: Option<Box<Ahead>>,
@@ -110,18 +104,49 @@ impl Writer {
             if batch.is_empty() {
                 continue;
             }
-            match self.settle_batch(calls, &mut batch).await {
-                Settled::Done(deferred) => waiting.push(Batch {
-                    units: deferred,
-                    reads: Vec::new(),
-                    is_in_doubt: false,
-                    ahead: None,
-                }),
+            match self.settle_batch(&mut calls, &mut batch).await {
+                Settled::Done(answers) => {
+                    let deferred = answers.deferred();
+                    if deferred.is_empty() && waiting.is_empty() {
+                        return self.answer(calls, answers).await;
+                    }
+                    answers.put(&mut calls);
+                    waiting.push(Batch {
+                        units: deferred,
+                        reads: Vec::new(),
+                        is_in_doubt: false,
+                        ahead: None,
+                    });
+                }
                 Settled::Refused(error) => match batch.halves() {
                     Ok(halves) => waiting.extend(halves),
-                    Err(single) => self.refuse(calls, single, &error),
+                    Err(single) => self.refuse(&mut calls, single, &error),
                 },
             }
+        }
+        reply_all(calls);
+    }
+
+    /// Answers the calls. Many are answered on a task of its own, so that the
+    /// next append does not wait for that.
+    async fn answer(&mut self, mut calls: Vec<ActiveCall>, answers: Answers) {
+        if calls.len() < CALLS_ANSWERED_APART {
+            answers.put(&mut calls);
+            return reply_all(calls);
+        }
+        // One such task at a time, so that they cannot pile up.
+        self.all_answered().await;
+        self.answering = Some(tokio::spawn(async move {
+            answers.put(&mut calls);
+            reply_all(calls);
+        }));
+    }
+
+    /// Waits until the calls before are answered.
+    pub(super) async fn all_answered(&mut self) {
+        if let Some(answering) = self.answering.take() {
+            // If it went down, its callers heard that the answer is not known.
+            drop(answering.await);
         }
     }
 
@@ -145,7 +170,7 @@ impl Writer {
             };
             expire(calls, units, reads, &too_late);
             if units.is_empty() && reads.is_empty() {
-                return Settled::Done(Vec::new());
+                return Settled::Done(Answers::default());
             }
             let locked = lost >= 2 || self.locked_batches > 0;
             let plan = match ahead.take() {
@@ -157,12 +182,12 @@ impl Writer {
             };
             let round = self.round(calls, units, reads, &mut findings, locked, plan);
             let failure = match round.await {
-                Ok(done) => {
+                Ok(answers) => {
                     self.locked_batches = match lost {
                         0 => self.locked_batches.saturating_sub(1),
                         _ => LOCKED_BATCHES,
                     };
-                    return Settled::Done(done.deferred);
+                    return Settled::Done(answers);
                 }
                 Err(Failure::Refused(error)) => {
                     self.leave_lock().await;
@@ -228,13 +253,13 @@ impl Writer {
     /// answer.
     async fn round(
         &mut self,
-        calls: &mut [ActiveCall],
+        calls: &[ActiveCall],
         units: &[Unit],
         reads: &mut Vec<PendingRead>,
         findings: &mut Findings,
         locked: bool,
         plan: Option<Plan>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Answers, Failure> {
         // Questions alone take no lock, so they have to look at the head.
         let locked = locked && !units.is_empty();
         let plan = match plan {
@@ -242,13 +267,13 @@ impl Writer {
             None => self.plan(calls, units, reads, findings, locked).await?,
         };
         let Plan {
-            decisions,
+            mut decisions,
             verdicts,
             mut head_seen,
         } = plan;
         head_seen |= self.look_up_unknown(calls, &verdicts, findings).await?;
         let repeats = self.read_repeats(&verdicts, findings).await?;
-        let answers = first_answers(&decisions, calls, &verdicts);
+        let recorded = decisions.take_recorded();
         if decisions.has_events() {
             self.write(decisions, findings, !locked).await?;
         } else {
@@ -259,9 +284,13 @@ impl Writer {
                 self.log().await.unlock().await?;
             }
         }
-        let deferred = answer_all(calls, verdicts, answers, &repeats, self.head);
         self.answer_reads(reads);
-        Ok(Done { deferred })
+        Ok(Answers {
+            verdicts,
+            recorded,
+            repeats,
+            head: self.head,
+        })
     }
 
     /// Brings memory to where it has to be, and decides.

@@ -1,11 +1,14 @@
 //! The verdicts of a round: how its units are decided, and how verdicts become
 //! answers.
 
-use ledger_core::Rejection;
+use std::sync::Arc;
+
+use ledger_core::{Rejection, event::Balance};
 
 use super::{
-    Answer, EngineError, ItemError,
-    draft::{Decisions, Draft, Findings, Verdict},
+    Answer, EngineError, ItemError, Recorded,
+    draft::{Draft, Findings, Verdict, answer_from},
+    job::Prepared,
     repeats::{Repeats, repeat_answer},
     writer::{ActiveCall, Failure, Unit},
 };
@@ -186,91 +189,84 @@ pub(super) fn not_looked_up(
     keys
 }
 
-/// The answers to what was accepted, in the order of the verdicts.
-pub(super) fn first_answers(
-    decisions: &Decisions,
-    calls: &[ActiveCall],
-    verdicts: &Verdicts,
-) -> Vec<Vec<Answer>> {
-    verdicts
-        .iter()
-        .map(|(unit, decided)| {
-            let Some(call) = calls.get(unit.call) else {
-                return Vec::new();
-            };
-            call.items_of(unit)
-                .iter()
-                .zip(decided)
-                .filter_map(|(item, verdict)| match verdict {
-                    Verdict::Accepted {
-                        first,
-                        count,
-                        repeat,
-                    } => {
-                        let mut answer = decisions.answer(item, *first, *count);
-                        answer.replayed = *repeat;
-                        Some(answer)
-                    }
-                    _ => None,
-                })
-                .collect()
-        })
-        .collect()
+/// What the units of a round are answered with, now that the log has it.
+#[derive(Default)]
+pub(super) struct Answers {
+    pub(super) verdicts: Verdicts,
+    /// The events of what was accepted, in the order of the draft.
+    pub(super) recorded: Vec<Arc<Recorded>>,
+    pub(super) repeats: Repeats,
+    pub(super) head: Head,
 }
 
-/// Puts every answer in its place; gives back the units that have to wait.
-pub(super) fn answer_all(
-    calls: &mut [ActiveCall],
-    verdicts: Verdicts,
-    answers: Vec<Vec<Answer>>,
-    repeats: &Repeats,
-    head: Head,
-) -> Vec<Unit> {
-    let mut deferred = Vec::new();
-    for ((unit, decided), first_answers) in verdicts.into_iter().zip(answers) {
-        let mut first_answers = first_answers.into_iter();
-        let Some(call) = calls.get_mut(unit.call) else {
-            continue;
-        };
-        if decided
-            .iter()
-            .any(|verdict| matches!(verdict, Verdict::Deferred))
-        {
-            deferred.push(unit);
-            continue;
-        }
-        let from = unit.item.unwrap_or(0);
-        for (offset, verdict) in decided.into_iter().enumerate() {
-            let index = from + offset;
-            let Some(item) = call.pending.items.get(index) else {
+impl Answers {
+    /// The units that have to wait for the next batch.
+    pub(super) fn deferred(&self) -> Vec<Unit> {
+        let waiting = self.verdicts.iter().filter(|(_, decided)| waits(decided));
+        waiting.map(|(unit, _)| *unit).collect()
+    }
+
+    /// Puts every answer in its place.
+    pub(super) fn put(mut self, calls: &mut [ActiveCall]) {
+        for (unit, decided) in std::mem::take(&mut self.verdicts) {
+            let Some(call) = calls.get_mut(unit.call) else {
                 continue;
             };
-            let result = match verdict {
-                Verdict::Accepted { .. } => first_answers.next().map(Ok),
-                Verdict::Applied(request) => Some(repeat_answer(item, &request, repeats)),
-                Verdict::Refused(rejection) => Some(Err(rejection)),
-                Verdict::CallRefused(rejection) => {
-                    call.error = Some(EngineError::Rejected(rejection));
-                    None
+            if waits(&decided) {
+                continue;
+            }
+            let from = unit.item.unwrap_or(0);
+            for (offset, verdict) in decided.into_iter().enumerate() {
+                let index = from + offset;
+                let Some(item) = call.pending.items.get(index) else {
+                    continue;
+                };
+                let result = match verdict {
+                    Verdict::CallRefused(rejection) => {
+                        call.error = Some(EngineError::Rejected(rejection));
+                        None
+                    }
+                    verdict => self.result(item, verdict),
+                };
+                if let Some(slot) = call.results.get_mut(index) {
+                    *slot = result.map(|result| result.map_err(ItemError::Rejected));
                 }
-                Verdict::Nothing(balances) => Some(Ok(Answer {
-                    events: Vec::new(),
-                    balances,
-                    replayed: false,
-                    seen_at: (head.position, head.hash),
-                })),
-                Verdict::Dry(events, balances) => Some(Ok(Answer {
-                    events,
-                    balances,
-                    replayed: false,
-                    seen_at: (head.position, head.hash),
-                })),
-                Verdict::Deferred => None,
-            };
-            if let Some(slot) = call.results.get_mut(index) {
-                *slot = result.map(|result| result.map_err(ItemError::Rejected));
             }
         }
     }
-    deferred
+
+    fn result(&self, item: &Prepared, verdict: Verdict) -> Option<Result<Answer, Rejection>> {
+        match verdict {
+            Verdict::Accepted {
+                first,
+                count,
+                repeat,
+            } => {
+                let events = self.recorded.iter().skip(first).take(count);
+                let account = &item.request.account;
+                Some(Ok(answer_from(account, events.cloned().collect(), repeat)))
+            }
+            Verdict::Applied(request) => Some(repeat_answer(item, &request, &self.repeats)),
+            Verdict::Refused(rejection) => Some(Err(rejection)),
+            Verdict::Nothing(balances) => Some(Ok(self.unwritten(Vec::new(), balances))),
+            Verdict::Dry(events, balances) => Some(Ok(self.unwritten(events, balances))),
+            Verdict::CallRefused(_) | Verdict::Deferred => None,
+        }
+    }
+
+    /// The answer to what wrote nothing.
+    const fn unwritten(&self, events: Vec<Arc<Recorded>>, balances: Vec<Balance>) -> Answer {
+        Answer {
+            events,
+            balances,
+            replayed: false,
+            seen_at: (self.head.position, self.head.hash),
+        }
+    }
+}
+
+/// Whether a unit has to wait for the next batch.
+fn waits(decided: &[Verdict]) -> bool {
+    let mut verdicts = decided.iter();
+    verdicts.any(|verdict| matches!(verdict, Verdict::Deferred))
 }

@@ -10,11 +10,14 @@ use std::{
     },
 };
 
-use tokio::sync::{Mutex, MutexGuard, mpsc, watch};
+use tokio::{
+    sync::{Mutex, MutexGuard, mpsc, watch},
+    task::JoinHandle,
+};
 
 use super::{
     Answer, CallResult, CatalogInForce, EngineError, EngineLimits, ItemError,
-    ahead::Ahead,
+    ahead::{Ahead, UnderWay},
     cache::{AccountCache, Answered},
     clock::LogTime,
     job::{Job, PendingCall, PendingRead, has_passed},
@@ -43,6 +46,10 @@ pub(super) struct Writer {
     pub(super) waiting: VecDeque<Job>,
     /// The next batch, if it was decided ahead.
     pub(super) ahead: Option<Work>,
+    /// How much was under way lately.
+    pub(super) under_way: UnderWay,
+    /// The task that answers the batch before.
+    pub(super) answering: Option<JoinHandle<()>>,
     pub(super) time: LogTime,
     pub(super) head: Head,
     pub(super) catalog: Arc<CatalogInForce>,
@@ -186,6 +193,8 @@ impl Writer {
             jobs,
             waiting: VecDeque::new(),
             ahead: None,
+            under_way: UnderWay::default(),
+            answering: None,
             time,
             head: Head::default(),
             catalog,
@@ -211,6 +220,7 @@ impl Writer {
         while let Some(work) = self.next_work().await {
             self.serve(work).await;
         }
+        self.all_answered().await;
     }
 
     /// What was decided ahead, or all that waits, as far as a batch takes it.
@@ -227,7 +237,7 @@ impl Writer {
         loop {
             commands += job_commands(&next);
             let _units = work.add(next);
-            if commands >= self.limits.batch_commands_max {
+            if commands >= self.commands_max() {
                 return Some(work);
             }
             next = match self.waiting.pop_front() {
@@ -250,11 +260,9 @@ impl Writer {
         if self.shared.is_stopped.load(Ordering::Acquire) {
             fail_all(&mut calls, &units, &EngineError::Stopped);
             fail_reads(&mut reads, &EngineError::Stopped);
+            reply_all(calls);
         } else {
-            self.settle(&mut calls, units, reads, ahead).await;
-        }
-        for call in calls {
-            call.reply();
+            self.settle(calls, units, reads, ahead).await;
         }
         let position = self.head.position;
         self.head_sender
@@ -269,6 +277,13 @@ impl Writer {
             what,
             "an invariant is broken: the book takes no writes; run `ledger-service verify`"
         );
+    }
+}
+
+/// Sends every call its results.
+pub(super) fn reply_all(calls: Vec<ActiveCall>) {
+    for call in calls {
+        call.reply();
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
 /// How many bytes are gathered before they are written whatever comes.
-const GATHERED_BYTES_MAX: usize = 64 * 1024;
+const GATHERED_BYTES_MAX: usize = 16 * 1024;
 
 /// A connection that gathers what is written to it, and sends it when its task
 /// has had another turn since the first request to flush: whoever became ready

@@ -4,11 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use ledger_core::{Timestamp, account::FOLD_VERSION, command::encode};
 
-use super::{OverlayAccount, answer_from};
+use super::OverlayAccount;
 use crate::{
-    engine::{
-        Answer, CatalogInForce, Recorded, cache::CachedAccount, due::due_bound, job::Prepared,
-    },
+    engine::{CatalogInForce, Recorded, cache::CachedAccount, due::due_bound},
     store::{Append, ExternalId, Head, NewEvent, StoredAccount, StoredRequest},
 };
 
@@ -44,21 +42,9 @@ impl Decisions {
         self.now
     }
 
-    /// The answer to an accepted request.
-    pub(in crate::engine) fn answer(
-        &self,
-        prepared: &Prepared,
-        first: usize,
-        count: usize,
-    ) -> Answer {
-        let events = self
-            .recorded
-            .iter()
-            .skip(first)
-            .take(count)
-            .cloned()
-            .collect();
-        answer_from(&prepared.request.account, events, false)
+    /// Gives its events away, for answers.
+    pub(in crate::engine) fn take_recorded(&mut self) -> Vec<Arc<Recorded>> {
+        std::mem::take(&mut self.recorded)
     }
 
     /// The append, and what it will make true.

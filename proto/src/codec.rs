@@ -1,0 +1,50 @@
+//! How messages of the API are encoded: as tonic does it, with buffers of the
+//! size that most of them have.
+//!
+//! tonic makes two buffers of 8 KiB for every call. A charge and its answer have
+//! half a kilobyte each, and at tens of thousands of calls a second making room
+//! for the rest was a twentieth of the service's time (`docs/performance.md`).
+
+use std::marker::PhantomData;
+
+use prost::Message;
+use tonic::codec::{BufferSettings, Codec};
+use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
+
+/// How large a buffer is at first, and by how much it grows.
+const BUFFER_BYTES: usize = 1024;
+/// How much of a stream is gathered before it is sent: what tonic takes.
+const YIELD_THRESHOLD_BYTES: usize = 32 * 1024;
+
+/// tonic's codec for prost, with smaller buffers.
+#[derive(Clone, Debug)]
+pub struct SmallBuffersCodec<T, U>(PhantomData<(T, U)>);
+
+impl<T, U> Default for SmallBuffersCodec<T, U> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T, U> Codec for SmallBuffersCodec<T, U>
+where
+    T: Message + Send + 'static,
+    U: Message + Default + Send + 'static,
+{
+    type Encode = T;
+    type Decode = U;
+    type Encoder = ProstEncoder<T>;
+    type Decoder = ProstDecoder<U>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstCodec::<T, U>::raw_encoder(settings())
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstCodec::<T, U>::raw_decoder(settings())
+    }
+}
+
+fn settings() -> BufferSettings {
+    BufferSettings::new(BUFFER_BYTES, YIELD_THRESHOLD_BYTES)
+}
