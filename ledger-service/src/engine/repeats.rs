@@ -1,9 +1,10 @@
 //! Repeats of requests that were applied before: their events are read again,
 //! and the first answer is made of them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use ledger_core::{Rejection, event::HOUSE};
+use std::collections::HashMap;
 
 use super::{
     Answer, Recorded,
