@@ -11,8 +11,8 @@ use std::{
     time::Instant,
 };
 
+use hashbrown::HashMap;
 use ledger_core::Name;
-use std::collections::HashMap;
 use tokio::task::JoinHandle;
 
 use super::{

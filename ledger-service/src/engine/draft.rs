@@ -7,6 +7,7 @@ mod decisions;
 
 use std::sync::Arc;
 
+use hashbrown::{HashMap, HashSet};
 use ledger_core::{
     Account, Accounts, Context, Decided, Event, Name, Party, Payload, Record, Rejection, Timestamp,
     account::EvolveError,
@@ -15,7 +16,6 @@ use ledger_core::{
     decide::at_present,
     event::{Balance, FORMAT},
 };
-use std::collections::{HashMap, HashSet};
 
 use self::atomic::AtomicCall;
 pub(super) use self::decisions::{Decisions, Outcome};

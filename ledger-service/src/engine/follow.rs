@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hashbrown::{HashMap, HashSet};
 use ledger_core::{Account, Name, Record, RequestId, account::EvolveError, command::Target};
-use std::collections::{HashMap, HashSet};
 
 use super::{
     CatalogInForce, EngineError, Recorded,

@@ -8,8 +8,8 @@ use std::{
     time::Instant,
 };
 
+use hashbrown::HashMap;
 use ledger_core::{Name, Timestamp};
-use std::collections::HashMap;
 use tokio::{
     runtime::Handle,
     sync::{Mutex, mpsc, oneshot, watch},

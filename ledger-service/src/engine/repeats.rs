@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use ledger_core::{Rejection, event::HOUSE};
-use std::collections::HashMap;
 
 use super::{
     Answer, Recorded,

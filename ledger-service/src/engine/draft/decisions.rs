@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use ledger_core::{Name, Timestamp, account::FOLD_VERSION, command::encode};
-use std::collections::HashMap;
 
 use super::{OverlayAccount, answer_from};
 use crate::{
