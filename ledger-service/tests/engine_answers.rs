@@ -44,7 +44,7 @@ async fn repeats_inside_a_batch(database: Database) {
     let appends = faults.appends();
     let with_note = |note: &str| {
         let mut request = request("tg:1", id("r"), take("RUB", 60));
-        request.annotations.external_id = Some(note.to_owned());
+        request.annotations.external_id = Some(note.into());
         request
     };
     let requests = vec![
@@ -249,7 +249,7 @@ async fn a_refused_request_hurts_nobody_else(database: Database) {
         let account = format!("tg:{}", number % 7);
         let mut request = request(&account, id(&format!("r {number}")), add("XP", 1));
         if number % 13 == 5 {
-            request.annotations.external_id = Some("poison".to_owned());
+            request.annotations.external_id = Some("poison".into());
         }
         request
     });
@@ -288,7 +288,7 @@ async fn text_that_the_database_refuses_hurts_nobody_else(database: Database) {
         let engine = engine.clone();
         async move {
             let deadline = Some(Instant::now() + Duration::from_secs(5));
-            engine.read(BOOK, vec!["tg:1\0".to_owned()], deadline).await
+            engine.read(BOOK, vec!["tg:1\0".into()], deadline).await
         }
     });
     let answers = each_in_one_batch(&engine, &faults, requests).await;

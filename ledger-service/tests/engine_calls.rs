@@ -6,7 +6,7 @@ mod support;
 use std::{collections::BTreeSet, time::Duration};
 
 use ledger_core::{
-    Command, Context, Payload, Rejection, Request, Timestamp, account::FOLD_VERSION,
+    Command, Context, Name, Payload, Rejection, Request, Timestamp, account::FOLD_VERSION,
     decide::at_present,
 };
 use ledger_service::{
@@ -331,7 +331,9 @@ async fn the_sweeper_writes_down_once(database: Database) {
     let one = opened(database.store().await).await;
     let two = engine(database.store().await);
     let soon = one.now().plus_us(1_000_000);
-    let accounts: BTreeSet<String> = (0..20).map(|number| format!("tg:{number}")).collect();
+    let accounts: BTreeSet<Name> = (0..20)
+        .map(|number| format!("tg:{number}").into())
+        .collect();
     for account in &accounts {
         done(&one, request(account, id("lot"), lot_until("RUB", 7, soon))).await;
         done(
@@ -365,7 +367,7 @@ async fn the_sweeper_writes_down_once(database: Database) {
     }
     let events = sound(one.store()).await;
     for kind in [10, 11] {
-        let ended: Vec<&String> = events
+        let ended: Vec<&Name> = events
             .iter()
             .map(|recorded| &recorded.event)
             .filter(|event| event.payload.kind() as u8 == kind && accounts.contains(&event.account))

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger_core::{Command, Rejection, Request};
+use ledger_core::{Command, Name, Rejection, Request};
 use ledger_service::{
     engine::{Call, CallOptions, Clock, Engine, EngineError, EngineLimits},
     store::StoredEvent,
@@ -66,7 +66,7 @@ async fn while_nothing_is_known_nobody_gets_an_answer(database: Database) {
                 ..CallOptions::default()
             }
         ),
-        one.read(BOOK, vec!["tg:1".to_owned()], None),
+        one.read(BOOK, vec!["tg:1".into()], None),
     );
     for answer in [&first, &second, &late] {
         assert!(
@@ -159,7 +159,7 @@ async fn a_clock_that_is_wrong_stops_decisions(database: Database) {
             matches!(answer, Err(EngineError::ClockSkew { .. })),
             "{answer:?}"
         );
-        let seen = wrong.read(BOOK, vec!["tg:1".to_owned()], None).await;
+        let seen = wrong.read(BOOK, vec!["tg:1".into()], None).await;
         assert!(
             matches!(seen, Err(EngineError::ClockSkew { .. })),
             "{seen:?}"
@@ -272,7 +272,7 @@ async fn questions_count_by_their_accounts(database: Database) {
     let questions: Vec<_> = (0..6)
         .map(|question| {
             let engine = engine.clone();
-            let accounts = (0..8).map(|number| format!("tg:{question}-{number}"));
+            let accounts = (0..8).map(|number| format!("tg:{question}-{number}").into());
             let accounts = accounts.collect();
             tokio::spawn(async move { engine.read(BOOK, accounts, None).await })
         })
@@ -305,7 +305,7 @@ async fn a_passed_deadline_writes_nothing(database: Database) {
         "{late:?}"
     );
     let seen = engine
-        .read(BOOK, vec!["tg:1".to_owned()], Some(Instant::now()))
+        .read(BOOK, vec!["tg:1".into()], Some(Instant::now()))
         .await;
     assert!(
         matches!(seen, Err(EngineError::DeadlineExceeded)),
@@ -333,7 +333,7 @@ async fn the_cache_of_states_is_bounded(database: Database) {
         )
         .await;
     }
-    let loaded: Arc<Mutex<Vec<String>>> = Arc::default();
+    let loaded: Arc<Mutex<Vec<Name>>> = Arc::default();
     let seen = Arc::clone(&loaded);
     faults.always(Box::new(move |calling| {
         seen.lock()

@@ -338,7 +338,7 @@ fn refuse_poison(faults: &Faults) {
 
 fn poisoned(account: &str, name: &str) -> Request {
     let mut request = request(account, id(name), add("XP", 1));
-    request.annotations.external_id = Some("poison".to_owned());
+    request.annotations.external_id = Some("poison".into());
     request
 }
 

@@ -11,6 +11,7 @@ use crate::{
     account::Funding,
     catalog::OverrunPolicy,
     event::{Annotations, ProviderId},
+    name::Name,
     primitives::{Money, RequestId, Timestamp},
 };
 
@@ -18,12 +19,12 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The account's id within the book.
-    pub account: String,
+    pub account: Name,
     /// The id that makes a repeat harmless; absent only on what the ledger
     /// does by itself.
     pub request_id: Option<RequestId>,
     /// The bot or service that it came from.
-    pub origin: String,
+    pub origin: Name,
     /// What the caller said about it.
     pub annotations: Annotations,
     /// It is refused if it could not be decided by then.
@@ -98,26 +99,26 @@ commands! {
     /// Credit a lot.
     5 Credit {
         /// The asset.
-        0 asset: String,
+        0 asset: Name,
         /// How much; above 0.
         1 amount: i64,
         /// Whether it is given or bought.
         2 funding: Funding,
         /// What it comes from.
-        3 source: String,
+        3 source: Name,
         /// Lower is spent first.
         4 priority: i32,
         /// When it expires.
         5 lot_expire_time: Option<Timestamp>,
         /// The operations that it may pay for, ordered; all if empty.
-        6 scope: Vec<String>,
+        6 scope: Vec<Name>,
         /// What was paid for it.
         7 cost_basis: Option<Money>,
     }
     /// Charge an operation.
     6 Charge {
         /// The operation.
-        0 operation: Option<String>,
+        0 operation: Option<Name>,
         /// How many of it; above 0.
         1 quantity: i64,
         /// A price of the caller's own.
@@ -128,7 +129,7 @@ commands! {
     /// Reserve the price of an operation.
     7 PlaceHold {
         /// The operation.
-        0 operation: Option<String>,
+        0 operation: Option<Name>,
         /// How many of it; above 0.
         1 quantity: i64,
         /// A price of the caller's own.
@@ -171,25 +172,25 @@ commands! {
     /// Move purchased lots to another account.
     12 Transfer {
         /// The other account's id.
-        0 destination_account: String,
+        0 destination_account: Name,
         /// The asset.
-        1 asset: String,
+        1 asset: Name,
         /// How much; above 0.
         2 amount: i64,
     }
     /// Correct a balance.
     13 Adjust {
         /// The asset.
-        0 asset: String,
+        0 asset: Name,
         /// By how much, or to what.
         1 change: Change,
     }
     /// Record that a payment succeeded.
     14 RecordPayment {
         /// The provider.
-        0 provider: String,
+        0 provider: Name,
         /// The shop or bot that its ids belong to.
-        1 merchant_account: String,
+        1 merchant_account: Name,
         /// Every id that it gave.
         2 provider_ids: Vec<ProviderId>,
         /// What was paid.
@@ -216,7 +217,7 @@ commands! {
 pub struct AssetAmount {
     /// The asset.
     #[n(0)]
-    pub asset: String,
+    pub asset: Name,
     /// How much.
     #[n(1)]
     pub amount: i64,
@@ -243,7 +244,7 @@ pub enum Change {
 impl Command {
     /// The other account that it changes.
     #[must_use]
-    pub fn other_account(&self) -> Option<&str> {
+    pub const fn other_account(&self) -> Option<&Name> {
         match self {
             Self::Transfer(transfer) => Some(&transfer.destination_account),
             _ => None,

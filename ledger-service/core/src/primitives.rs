@@ -4,6 +4,8 @@ use std::fmt;
 
 use minicbor::{CborLen, Decode, Encode};
 
+use crate::Name;
+
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen,
@@ -52,7 +54,7 @@ impl fmt::Debug for RequestId {
 pub struct Money {
     /// ISO 4217 code, or `XTR`.
     #[n(0)]
-    pub currency: String,
+    pub currency: Name,
     /// Minor units of the currency.
     #[n(1)]
     pub amount: i64,

@@ -4,13 +4,14 @@
 use crate::{
     account::{Hold, Lot, take_from_end, take_from_front},
     event::{Event, Payload},
+    name::Name,
 };
 
 /// An earlier thing, as its event and all that refer to it tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The account that it belongs to.
-    pub account: String,
+    pub account: Name,
     /// What it is.
     pub subject: Subject,
 }
@@ -30,9 +31,9 @@ pub struct ChargeRecord {
     /// Its position.
     pub position: u64,
     /// Its operation.
-    pub operation: Option<String>,
+    pub operation: Option<Name>,
     /// Its asset.
-    pub asset: String,
+    pub asset: Name,
     /// What was taken and not given back, in order of consumption.
     pub parts: Vec<Lot>,
     /// It counted as an operation done.

@@ -48,10 +48,10 @@ fn folder() -> PathBuf {
 fn plain_lot() -> Lot {
     Lot {
         id: 1,
-        asset: "FREE_OP".to_owned(),
+        asset: "FREE_OP".into(),
         amount: 4,
         funding: Funding::Granted,
-        source: "WELCOME".to_owned(),
+        source: "WELCOME".into(),
         priority: 0,
         expires_at: None,
         scope: Vec::new(),
@@ -65,15 +65,15 @@ fn plain_lot() -> Lot {
 fn full_lot() -> Lot {
     Lot {
         id: 300,
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount: 100_000,
         funding: Funding::Purchased,
-        source: "PAYMENT".to_owned(),
+        source: "PAYMENT".into(),
         priority: -7,
         expires_at: Some(LATER),
-        scope: vec!["draw".to_owned(), "train".to_owned()],
+        scope: vec!["draw".into(), "train".into()],
         basis: 99_999,
-        currency: Some("RUB".to_owned()),
+        currency: Some("RUB".into()),
         created_at: NOW,
     }
 }
@@ -81,12 +81,12 @@ fn full_lot() -> Lot {
 fn event(payload: Payload) -> Event {
     Event {
         format: FORMAT,
-        book: "shop".to_owned(),
+        book: "shop".into(),
         position: 1000,
-        account: "tg:123456789".to_owned(),
+        account: "tg:123456789".into(),
         version: 12,
         previous_position: 997,
-        origin: "bot".to_owned(),
+        origin: "bot".into(),
         request_id: None,
         annotations: Annotations::default(),
         recorded_at: NOW,
@@ -103,7 +103,7 @@ fn event(payload: Payload) -> Event {
 fn full_envelope() -> Event {
     let metadata = [("model", "gpt-image-1"), ("task_id", "77")];
     let command = Command::Adjust(Adjust {
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         change: Change::Delta(5),
     });
     Event {
@@ -111,32 +111,32 @@ fn full_envelope() -> Event {
         call_id: Some(RequestId([0xa5; 16])),
         call_hash: Some(vec![0x3c; 32].into()),
         annotations: Annotations {
-            external_id: Some("task-77".to_owned()),
+            external_id: Some("task-77".into()),
             metadata: metadata
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
             occurred_at: Some(Timestamp(NOW.0 - 1)),
-            person: Some("anna".to_owned()),
+            person: Some("anna".into()),
             reason: Some(Reason {
-                code: "COMPENSATION".to_owned(),
+                code: "COMPENSATION".into(),
                 text: Some("за сбой".to_owned()),
             }),
         },
         request: Some(encode(&command).into()),
         balances: vec![
             Balance {
-                asset: "FREE_OP".to_owned(),
+                asset: "FREE_OP".into(),
                 balance: 4,
                 held: 1,
             },
             Balance {
-                asset: "RUB".to_owned(),
+                asset: "RUB".into(),
                 balance: 100_000,
                 held: 0,
             },
         ],
         ..event(Payload::Adjusted(Adjusted {
-            asset: "RUB".to_owned(),
+            asset: "RUB".into(),
             delta: 5,
             parts: Vec::new(),
             lot: Some(plain_lot()),
@@ -146,9 +146,9 @@ fn full_envelope() -> Event {
 
 fn debited() -> Payload {
     Payload::Debited(Debited {
-        operation: Some("draw".to_owned()),
+        operation: Some("draw".into()),
         quantity: 2,
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount: 100_004,
         paid_with: PaidWith::Mixed,
         parts: vec![plain_lot(), full_lot()],
@@ -158,8 +158,8 @@ fn debited() -> Payload {
 fn refunded() -> Payload {
     Payload::Refunded(Refunded {
         charge: 998,
-        operation: Some("draw".to_owned()),
-        asset: "RUB".to_owned(),
+        operation: Some("draw".into()),
+        asset: "RUB".into(),
         amount: 100_004,
         refundable: 0,
         parts: vec![full_lot(), plain_lot()],
@@ -172,7 +172,7 @@ fn hold_placed() -> Payload {
     Payload::HoldPlaced(HoldPlaced {
         operation: None,
         quantity: 1,
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount: 100_000,
         parts: vec![full_lot()],
         overrun: OverrunPolicy::OverdrawAvailable,
@@ -183,8 +183,8 @@ fn hold_placed() -> Payload {
 fn hold_captured() -> Payload {
     Payload::HoldCaptured(HoldCaptured {
         hold: 990,
-        operation: Some("draw".to_owned()),
-        asset: "RUB".to_owned(),
+        operation: Some("draw".into()),
+        asset: "RUB".into(),
         amount: 8,
         paid_with: PaidWith::Granted,
         held_parts: vec![plain_lot()],
@@ -201,8 +201,8 @@ fn hold_captured() -> Payload {
 fn hold_ended(parts: Vec<Lot>, graced: Vec<u64>) -> HoldEnded {
     HoldEnded {
         hold: 990,
-        operation: Some("draw".to_owned()),
-        asset: "RUB".to_owned(),
+        operation: Some("draw".into()),
+        asset: "RUB".into(),
         amount: 100_000,
         parts,
         graced,
@@ -211,8 +211,8 @@ fn hold_ended(parts: Vec<Lot>, graced: Vec<u64>) -> HoldEnded {
 
 fn transfer_sent() -> Payload {
     Payload::TransferSent(TransferSent {
-        destination: "tg:2".to_owned(),
-        asset: "RUB".to_owned(),
+        destination: "tg:2".into(),
+        asset: "RUB".into(),
         amount: 100_000,
         parts: vec![full_lot()],
     })
@@ -220,9 +220,9 @@ fn transfer_sent() -> Payload {
 
 fn transfer_received() -> Payload {
     Payload::TransferReceived(TransferReceived {
-        source: "tg:2".to_owned(),
+        source: "tg:2".into(),
         transfer: 999,
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount: 100_000,
         parts: vec![full_lot()],
     })
@@ -230,15 +230,15 @@ fn transfer_received() -> Payload {
 
 fn payment_succeeded() -> Payload {
     let money = |amount| Money {
-        currency: "RUB".to_owned(),
+        currency: "RUB".into(),
         amount,
     };
     Payload::PaymentSucceeded(PaymentSucceeded {
-        provider: "yookassa".to_owned(),
-        merchant_account: "506751".to_owned(),
+        provider: "yookassa".into(),
+        merchant_account: "506751".into(),
         provider_ids: vec![ProviderId {
-            kind: "payment".to_owned(),
-            id: "22e12f66".to_owned(),
+            kind: "payment".into(),
+            id: "22e12f66".into(),
         }],
         amount: money(30_000),
         income: Some(money(28_950)),
@@ -280,7 +280,7 @@ fn events() -> Vec<(String, Event)> {
         Payload::HoldExpired(hold_ended(Vec::new(), Vec::new())),
         Payload::LotExpired(LotExpired { lot: full_lot() }),
         Payload::Adjusted(Adjusted {
-            asset: "RUB".to_owned(),
+            asset: "RUB".into(),
             delta: -100_000,
             parts: vec![full_lot()],
             lot: None,
@@ -300,7 +300,7 @@ fn events() -> Vec<(String, Event)> {
 
 fn price(amount: i64) -> Option<AssetAmount> {
     Some(AssetAmount {
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount,
     })
 }
@@ -311,8 +311,8 @@ fn target() -> Target {
 
 /// One command of each kind.
 fn commands() -> Vec<(&'static str, Command)> {
-    let asset = || "RUB".to_owned();
-    let operation = || Some("draw".to_owned());
+    let asset = || "RUB".into();
+    let operation = || Some("draw".into());
     let money = |amount| Money {
         currency: asset(),
         amount,
@@ -332,10 +332,10 @@ fn commands() -> Vec<(&'static str, Command)> {
                 asset: asset(),
                 amount: 100_000,
                 funding: Funding::Purchased,
-                source: "PACK".to_owned(),
+                source: "PACK".into(),
                 priority: -7,
                 lot_expire_time: Some(LATER),
-                scope: vec!["draw".to_owned()],
+                scope: vec!["draw".into()],
                 cost_basis: Some(money(39_900)),
             }),
         ),
@@ -388,7 +388,7 @@ fn commands() -> Vec<(&'static str, Command)> {
         (
             "Transfer",
             Command::Transfer(Transfer {
-                destination_account: "tg:2".to_owned(),
+                destination_account: "tg:2".into(),
                 asset: asset(),
                 amount: 3,
             }),
@@ -403,11 +403,11 @@ fn commands() -> Vec<(&'static str, Command)> {
         (
             "RecordPayment",
             Command::RecordPayment(RecordPayment {
-                provider: "yookassa".to_owned(),
-                merchant_account: "506751".to_owned(),
+                provider: "yookassa".into(),
+                merchant_account: "506751".into(),
                 provider_ids: vec![ProviderId {
-                    kind: "payment".to_owned(),
-                    id: "22e1".to_owned(),
+                    kind: "payment".into(),
+                    id: "22e1".into(),
                 }],
                 amount: money(30_000),
                 income_amount: Some(money(28_950)),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use driver::{DAY, Ledger, MINUTE};
 use ledger_core::{
-    Account, Command, Money, Rejection, RequestId, Timestamp,
+    Account, Command, Money, Name, NameMap, Rejection, RequestId, Timestamp,
     account::{AssetTotals, Funding, Hold, Lot, Status},
     catalog::OverrunPolicy,
     command::{
@@ -42,10 +42,10 @@ grants = [
 
 fn credit(amount: i64, expires_at: Option<Timestamp>) -> Credit {
     Credit {
-        asset: "C".to_owned(),
+        asset: "C".into(),
         amount,
         funding: Funding::Granted,
-        source: "CREDIT".to_owned(),
+        source: "CREDIT".into(),
         priority: 0,
         lot_expire_time: expires_at,
         scope: Vec::new(),
@@ -55,7 +55,7 @@ fn credit(amount: i64, expires_at: Option<Timestamp>) -> Credit {
 
 fn hold(operation: &str) -> Command {
     Command::PlaceHold(PlaceHold {
-        operation: Some(operation.to_owned()),
+        operation: Some(operation.into()),
         quantity: 1,
         explicit_price: None,
         max_price: None,
@@ -128,8 +128,8 @@ fn lots_with_long_scopes_are_bounded() {
         let refused = ledger.run(
             "ann",
             Command::Credit(Credit {
-                scope: operations.clone(),
-                source: format!("{}{n:03}", "S".repeat(60)),
+                scope: operations.iter().map(Name::from).collect(),
+                source: format!("{}{n:03}", "S".repeat(60)).into(),
                 ..credit(1, None)
             }),
         );
@@ -180,7 +180,7 @@ fn what_captures_give_is_bounded() {
 fn what_charges_give_is_bounded_and_refuses_nothing() {
     let mut ledger = Ledger::new(CATALOG);
     let play = Command::Charge(Charge {
-        operation: Some("play".to_owned()),
+        operation: Some("play".into()),
         quantity: 1,
         explicit_price: None,
         max_price: None,
@@ -219,7 +219,7 @@ fn what_refunds_bring_back_is_bounded() {
             operation: None,
             quantity: 1,
             explicit_price: Some(AssetAmount {
-                asset: "C".to_owned(),
+                asset: "C".into(),
                 amount: 150,
             }),
             max_price: None,
@@ -263,17 +263,17 @@ fn a_full_wallet_can_still_be_emptied() {
 fn largest_lot(id: u64) -> Lot {
     Lot {
         id,
-        asset: "A".repeat(31),
+        asset: "A".repeat(31).into(),
         amount: AMOUNT_MAX,
         funding: Funding::Purchased,
-        source: "S".repeat(63),
+        source: "S".repeat(63).into(),
         priority: -1000,
         expires_at: Some(driver::START),
         scope: (0..16)
-            .map(|n| format!("{}{n:02}", "o".repeat(61)))
+            .map(|n| format!("{}{n:02}", "o".repeat(61)).into())
             .collect(),
         basis: AMOUNT_MAX,
-        currency: Some("RUB".to_owned()),
+        currency: Some("RUB".into()),
         created_at: driver::START,
     }
 }
@@ -282,9 +282,9 @@ fn largest_hold(position: u64) -> Hold {
     Hold {
         position,
         request_id: Some(RequestId([0xff; 16])),
-        operation: Some("o".repeat(63)),
+        operation: Some("o".repeat(63).into()),
         quantity: 1_000_000,
-        asset: "A".repeat(31),
+        asset: "A".repeat(31).into(),
         parts: Vec::new(),
         captured: AMOUNT_MAX,
         overrun: OverrunPolicy::OverdrawAvailable,
@@ -305,7 +305,7 @@ fn with_graces() -> Account {
     event.payload = Payload::Refunded(Refunded {
         charge: 1,
         operation: None,
-        asset: "C".to_owned(),
+        asset: "C".into(),
         amount: i64::try_from(count).expect("few"),
         refundable: 0,
         parts: ids
@@ -323,7 +323,7 @@ fn with_graces() -> Account {
     account.evolve(&event).expect("it applies");
     Account {
         lots: Vec::new(),
-        assets: BTreeMap::new(),
+        assets: NameMap::default(),
         ..account
     }
 }
@@ -343,7 +343,9 @@ fn the_estimate_is_an_upper_one() {
         granted: wide,
         refunded: wide,
     };
-    let names = |length: usize| (0..40).map(move |n| format!("{}{n:02}", "n".repeat(length - 2)));
+    let names = |length: usize| {
+        (0..40).map(move |n| Name::from(format!("{}{n:02}", "n".repeat(length - 2))))
+    };
     let cases = [
         (
             "lots",
@@ -387,11 +389,11 @@ fn the_estimate_is_an_upper_one() {
                 position: 1 << 40,
                 status: Status::Open,
                 block: Some(Reason {
-                    code: "C".repeat(63),
+                    code: "C".repeat(63).into(),
                     text: Some("t".repeat(512)),
                 }),
                 opened_at: driver::START,
-                origin: "o".repeat(63),
+                origin: "o".repeat(63).into(),
                 last_activity_at: driver::START,
                 lots_created: 1 << 20,
                 ..with_graces()
@@ -417,7 +419,7 @@ fn a_balance_does_not_pass_its_bound_by_what_operations_give() {
     );
     let mut ledger = Ledger::new(&catalog);
     let basis = Some(Money {
-        currency: "RUB".to_owned(),
+        currency: "RUB".into(),
         amount: 1,
     });
     let bought = Credit {
@@ -429,7 +431,7 @@ fn a_balance_does_not_pass_its_bound_by_what_operations_give() {
         .run("ann", Command::Credit(bought))
         .expect("a credit");
     let play = Command::Charge(Charge {
-        operation: Some("play".to_owned()),
+        operation: Some("play".into()),
         quantity: 1,
         explicit_price: None,
         max_price: None,

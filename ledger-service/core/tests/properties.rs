@@ -21,7 +21,7 @@ use std::{
 
 use driver::{Ledger, MINUTE, auditor};
 use ledger_core::{
-    Account, Command, Context, Event, Money, Payload, Record, Request, Timestamp,
+    Account, Command, Context, Event, Money, Name, Payload, Record, Request, Timestamp,
     account::{EvolveError, Funding},
     catalog::OverrunPolicy,
     command::{
@@ -112,14 +112,14 @@ fn asset() -> impl Strategy<Value = &'static str> {
     select(vec!["RUB", "C"])
 }
 
-fn operation() -> impl Strategy<Value = Option<String>> {
+fn operation() -> impl Strategy<Value = Option<Name>> {
     let names = vec![Some("draw"), Some("train"), Some("look"), Some("fly"), None];
-    select(names).prop_map(|name| name.map(str::to_owned))
+    select(names).prop_map(|name| name.map(Name::from))
 }
 
 fn price() -> impl Strategy<Value = Option<AssetAmount>> {
     let price = (asset(), 0..60_i64).prop_map(|(asset, amount)| AssetAmount {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         amount,
     });
     proptest::option::of(price)
@@ -127,22 +127,22 @@ fn price() -> impl Strategy<Value = Option<AssetAmount>> {
 
 fn credit() -> impl Strategy<Value = Credit> {
     let basis = proptest::option::of(0..1000_i64);
-    let scope = select(vec![vec![], vec!["draw".to_owned()]]);
+    let scope = select(vec![vec![], vec![Name::from("draw")]]);
     (asset(), 1..200_i64, any::<bool>(), -1..2_i32, scope, basis).prop_map(
         |(asset, amount, bought, priority, scope, basis)| Credit {
-            asset: asset.to_owned(),
+            asset: asset.into(),
             amount,
             funding: if bought {
                 Funding::Purchased
             } else {
                 Funding::Granted
             },
-            source: "CREDIT".to_owned(),
+            source: "CREDIT".into(),
             priority,
             lot_expire_time: None,
             scope,
             cost_basis: basis.filter(|_| bought).map(|amount| Money {
-                currency: "RUB".to_owned(),
+                currency: "RUB".into(),
                 amount,
             }),
         },
@@ -180,14 +180,14 @@ fn ask() -> impl Strategy<Value = Ask> {
     );
     let pay = (1..300_i64, any::<bool>()).prop_map(|(amount, test)| {
         Command::RecordPayment(RecordPayment {
-            provider: "yookassa".to_owned(),
-            merchant_account: "shop".to_owned(),
+            provider: "yookassa".into(),
+            merchant_account: "shop".into(),
             provider_ids: vec![ProviderId {
-                kind: "payment".to_owned(),
-                id: "p".to_owned(),
+                kind: "payment".into(),
+                id: "p".into(),
             }],
             amount: Money {
-                currency: "RUB".to_owned(),
+                currency: "RUB".into(),
                 amount,
             },
             income_amount: None,
@@ -195,9 +195,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         })
     });
     let by = (asset(), -60..60_i64).prop_map(|(asset, delta)| {
-        let asset = asset.to_owned();
         Command::Adjust(Adjust {
-            asset,
+            asset: asset.into(),
             change: Change::Delta(delta),
         })
     });
@@ -263,7 +262,7 @@ fn request(ledger: &mut Ledger, step: &Step) -> Option<Request> {
             let id = ACCOUNTS[*account];
             let command = asked(ledger, id, ask);
             let house = matches!(command, Command::ApplyCatalog(_));
-            (if house { "@house" } else { id }.to_owned(), command)
+            (if house { "@house" } else { id }.into(), command)
         }
         Step::About {
             index,
@@ -290,7 +289,7 @@ fn request(ledger: &mut Ledger, step: &Step) -> Option<Request> {
     };
     let mut request = ledger.request(&account, command);
     request.annotations.reason = Some(Reason {
-        code: "TEST".to_owned(),
+        code: "TEST".into(),
         text: None,
     });
     Some(request)
@@ -304,12 +303,12 @@ fn asked(ledger: &Ledger, account: &str, ask: &Ask) -> Command {
             ..credit.clone()
         }),
         Ask::Send { to, asset, amount } => Command::Transfer(Transfer {
-            destination_account: ACCOUNTS[*to].to_owned(),
-            asset: (*asset).to_owned(),
+            destination_account: ACCOUNTS[*to].into(),
+            asset: (*asset).into(),
             amount: *amount,
         }),
         Ask::SetTo { asset, wanted, off } => Command::Adjust(Adjust {
-            asset: (*asset).to_owned(),
+            asset: (*asset).into(),
             change: Change::SetTo {
                 available: *wanted,
                 expected: present(ledger, account).totals(asset).available() + off,

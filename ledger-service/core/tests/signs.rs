@@ -16,7 +16,7 @@ use std::cell::RefCell;
 
 use driver::{HOUR, Ledger};
 use ledger_core::{
-    Command, Money, Payload,
+    Command, Money, Name, Payload,
     account::Funding,
     catalog::OverrunPolicy,
     command::{
@@ -79,8 +79,8 @@ const ASKS: [Ask; 15] = [
     Ask::Income,
 ];
 
-fn rub() -> String {
-    "RUB".to_owned()
+fn rub() -> Name {
+    "RUB".into()
 }
 
 fn money(amount: i64) -> Money {
@@ -95,7 +95,7 @@ fn credit(amount: i64, basis: Option<i64>) -> Command {
         asset: rub(),
         amount,
         funding: Funding::Purchased,
-        source: "TEST".to_owned(),
+        source: "TEST".into(),
         priority: 0,
         lot_expire_time: None,
         scope: Vec::new(),
@@ -105,7 +105,7 @@ fn credit(amount: i64, basis: Option<i64>) -> Command {
 
 fn charge(price: Option<i64>, quantity: i64) -> Command {
     Command::Charge(Charge {
-        operation: Some("train".to_owned()),
+        operation: Some("train".into()),
         quantity,
         explicit_price: price.map(price_of),
         max_price: None,
@@ -121,7 +121,7 @@ fn price_of(amount: i64) -> AssetAmount {
 
 fn hold(price: i64, quantity: i64, duration: Option<i64>, overrun: OverrunPolicy) -> Command {
     Command::PlaceHold(PlaceHold {
-        operation: Some("train".to_owned()),
+        operation: Some("train".into()),
         quantity,
         explicit_price: Some(price_of(price)),
         max_price: None,
@@ -132,11 +132,11 @@ fn hold(price: i64, quantity: i64, duration: Option<i64>, overrun: OverrunPolicy
 
 fn payment(id: usize, amount: i64, income: Option<i64>) -> Command {
     Command::RecordPayment(RecordPayment {
-        provider: "manual".to_owned(),
-        merchant_account: "shop".to_owned(),
+        provider: "manual".into(),
+        merchant_account: "shop".into(),
         provider_ids: vec![ProviderId {
-            kind: "payment".to_owned(),
-            id: format!("p{id}"),
+            kind: "payment".into(),
+            id: format!("p{id}").into(),
         }],
         amount: money(amount),
         income_amount: income.map(money),
@@ -187,7 +187,7 @@ fn command(ledger: &mut Ledger, ask: Ask, number: i64, overrun: OverrunPolicy) -
             })
         }
         Ask::Transfer => Command::Transfer(Transfer {
-            destination_account: "bob".to_owned(),
+            destination_account: "bob".into(),
             asset: rub(),
             amount: number,
         }),

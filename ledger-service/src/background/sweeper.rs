@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use ledger_core::{Command, Request, command::Sweep, event::Annotations};
+use ledger_core::{Command, Name, Request, command::Sweep, event::Annotations};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -105,9 +105,9 @@ async fn write_down(engine: &Engine, book: &str, accounts: &[String]) -> Result<
     let requests = accounts
         .iter()
         .map(|account| Request {
-            account: account.clone(),
+            account: account.into(),
             request_id: None,
-            origin: ORIGIN.to_owned(),
+            origin: ORIGIN.into(),
             annotations: Annotations::default(),
             expires_at: None,
             command: Command::Sweep(Sweep {}),
@@ -141,7 +141,8 @@ async fn correct_bounds(
     book: &str,
     accounts: Vec<String>,
 ) -> Result<(), SweepError> {
-    let snapshot = engine.read(book, accounts.clone(), None).await?;
+    let wanted = accounts.iter().map(Name::from).collect();
+    let snapshot = engine.read(book, wanted, None).await?;
     for (id, account) in accounts.iter().zip(&snapshot.accounts) {
         let result = engine
             .store()

@@ -112,9 +112,9 @@ pub(super) async fn apply_file(
         return Ok(book);
     }
     let request = Request {
-        account: HOUSE.to_owned(),
+        account: HOUSE.into(),
         request_id: Some(request_id(in_force.version, &text, &parsed.overrides)),
-        origin: "operator".to_owned(),
+        origin: "operator".into(),
         annotations: Annotations::default(),
         expires_at: None,
         command: Command::ApplyCatalog(ApplyCatalog {

@@ -84,7 +84,7 @@ fn call(event: &Event) -> Result<Option<StoredRequest>, String> {
         .map_err(|_| format!("event {}: the call's hash is no hash", event.position))?;
     Ok(Some(StoredRequest {
         key: RequestKey {
-            account: HOUSE.to_owned(),
+            account: HOUSE.into(),
             request_id,
         },
         position: event.position,

@@ -6,7 +6,7 @@ mod tables;
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use ledger_core::{Account, Event};
+use ledger_core::{Account, Event, Name};
 use thiserror::Error;
 
 use super::{
@@ -78,7 +78,7 @@ impl Findings {
 /// What the events say that everything else has to be.
 struct Expected {
     head: Head,
-    accounts: BTreeMap<String, Account>,
+    accounts: BTreeMap<Name, Account>,
     requests: Multiset,
     index: Multiset,
     external_ids: BTreeMap<ExternalId, u64>,

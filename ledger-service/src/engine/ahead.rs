@@ -7,11 +7,12 @@
 //! that it was decided on, and is decided anew if the log comes to another.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
+use hashbrown::HashMap;
+use ledger_core::Name;
 use tokio::task::JoinHandle;
 
 use super::{
@@ -65,7 +66,7 @@ impl UnderWay {
 struct Before {
     head: Head,
     catalog: Arc<CatalogInForce>,
-    states: Vec<(String, Option<CachedAccount>)>,
+    states: Vec<(Name, Option<CachedAccount>)>,
     requests: Vec<RequestKey>,
 }
 

@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use ledger_core::{Account, Timestamp, account::EvolveError, account::FOLD_VERSION};
+use ledger_core::{Account, Name, Timestamp, account::EvolveError, account::FOLD_VERSION};
 use lru::LruCache;
 
 use super::Recorded;
@@ -18,7 +18,7 @@ pub(super) struct CachedAccount {
 
 /// States of accounts at the head that the writer believes in.
 pub(super) struct AccountCache {
-    states: LruCache<Box<str>, CachedAccount>,
+    states: LruCache<Name, CachedAccount>,
     accounts_max: usize,
 }
 
@@ -45,10 +45,10 @@ impl AccountCache {
     }
 
     /// Answers what was there before.
-    pub(super) fn put(&mut self, id: &str, cached: CachedAccount) -> Option<CachedAccount> {
+    pub(super) fn put(&mut self, id: &Name, cached: CachedAccount) -> Option<CachedAccount> {
         match self.states.get_mut(id) {
             Some(slot) => Some(std::mem::replace(slot, cached)),
-            None => self.states.put(id.into(), cached),
+            None => self.states.put(id.clone(), cached),
         }
     }
 
@@ -157,12 +157,12 @@ mod tests {
     fn opened(account: &str, version: u64) -> Recorded {
         let event = Event {
             format: FORMAT,
-            book: "b".to_owned(),
+            book: "b".into(),
             position: version,
-            account: account.to_owned(),
+            account: account.into(),
             version,
             previous_position: version - 1,
-            origin: "bot".to_owned(),
+            origin: "bot".into(),
             request_id: Some(RequestId([1; 16])),
             annotations: Annotations::default(),
             recorded_at: Timestamp(1),
@@ -185,7 +185,7 @@ mod tests {
     fn a_gap_evicts() {
         let mut cache = AccountCache::new(4);
         for id in ["tg:1", "tg:2"] {
-            cache.put(id, CachedAccount::default());
+            cache.put(&id.into(), CachedAccount::default());
         }
         let version = |cache: &AccountCache, id: &str| cache.peek(id).map(|c| c.account.version);
         cache.follow(&opened("tg:1", 1)).unwrap();

@@ -5,13 +5,11 @@
 mod atomic;
 mod decisions;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
+use hashbrown::{HashMap, HashSet};
 use ledger_core::{
-    Account, Accounts, Context, Decided, Event, Party, Payload, Record, Rejection, Timestamp,
+    Account, Accounts, Context, Decided, Event, Name, Party, Payload, Record, Rejection, Timestamp,
     account::EvolveError,
     command::{Target, encode},
     decide,
@@ -102,14 +100,14 @@ pub(super) struct Draft<'a> {
     now: Timestamp,
     head: Head,
     catalog: Arc<CatalogInForce>,
-    overlay: HashMap<String, OverlayAccount>,
+    overlay: HashMap<Name, OverlayAccount>,
     events: Vec<NewEvent>,
     recorded: Vec<Arc<Recorded>>,
     requests: Vec<StoredRequest>,
     accepted: HashMap<RequestKey, Accepted>,
     external_ids: Vec<(ExternalId, u64)>,
     claimed: HashSet<ExternalId>,
-    records: HashMap<(String, Target), Record>,
+    records: HashMap<(Name, Target), Record>,
     /// The atomic call whose items are being decided.
     call: Option<AtomicCall>,
     is_trial: bool,
@@ -135,7 +133,7 @@ impl<'a> Draft<'a> {
         head: Head,
         now: Timestamp,
         catalog: Arc<CatalogInForce>,
-        records: HashMap<(String, Target), Record>,
+        records: HashMap<(Name, Target), Record>,
     ) -> Self {
         Self {
             book,
@@ -352,7 +350,7 @@ impl<'a> Draft<'a> {
         let cache = self.cache;
         if !self.overlay.contains_key(id) {
             self.overlay
-                .insert(id.to_owned(), OverlayAccount::from(cache.peek(id)));
+                .insert(id.clone(), OverlayAccount::from(cache.peek(id)));
         }
         let Some(overlaid) = self.overlay.get_mut(id) else {
             return Ok(());
@@ -503,7 +501,7 @@ pub(super) fn answer_from(account: &str, events: Vec<Arc<Recorded>>, replayed: b
     }
 }
 
-fn party_account(prepared: &Prepared, party: Party) -> &str {
+fn party_account(prepared: &Prepared, party: Party) -> &Name {
     let request = &prepared.request;
     match party {
         Party::Own => &request.account,
@@ -522,9 +520,9 @@ fn envelope(
     let request = &prepared.request;
     Event {
         format: FORMAT,
-        book: book.to_owned(),
+        book: book.into(),
         position,
-        account: party_account(prepared, decided.party).to_owned(),
+        account: party_account(prepared, decided.party).clone(),
         version: account.version.saturating_add(1),
         previous_position: account.position,
         origin: request.origin.clone(),
@@ -552,7 +550,7 @@ fn already_recorded(stored: &StoredExternalId) -> Rejection {
     Rejection::PaymentAlreadyRecorded {
         book: stored.book.clone(),
         event: stored.position,
-        kind: stored.external_id.kind.clone(),
-        id: stored.external_id.id.clone(),
+        kind: (&stored.external_id.kind).into(),
+        id: (&stored.external_id.id).into(),
     }
 }

@@ -2,12 +2,12 @@
 //! others wrote, and finding out what came of a lost append.
 
 use std::{
-    collections::{HashMap, HashSet},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use ledger_core::{Account, Record, RequestId, account::EvolveError, command::Target};
+use hashbrown::{HashMap, HashSet};
+use ledger_core::{Account, Name, Record, RequestId, account::EvolveError, command::Target};
 
 use super::{
     CatalogInForce, EngineError, Recorded,
@@ -295,7 +295,7 @@ impl Writer {
         calls: &[ActiveCall],
         units: &[Unit],
         findings: &mut Findings,
-    ) -> Result<HashMap<(String, Target), Record>, Failure> {
+    ) -> Result<HashMap<(Name, Target), Record>, Failure> {
         let targets = self.missing_targets(calls, units);
         if targets.is_empty() {
             return Ok(HashMap::new());
@@ -339,8 +339,8 @@ impl Writer {
             .collect())
     }
 
-    fn missing_targets(&self, calls: &[ActiveCall], units: &[Unit]) -> Vec<(String, Target)> {
-        let mut targets: Vec<(String, Target)> = Vec::new();
+    fn missing_targets(&self, calls: &[ActiveCall], units: &[Unit]) -> Vec<(Name, Target)> {
+        let mut targets: Vec<(Name, Target)> = Vec::new();
         for unit in units {
             let Some(call) = calls.get(unit.call) else {
                 continue;
@@ -379,7 +379,7 @@ fn broken(error: &EvolveError) -> Failure {
     Failure::Broken(error.to_string())
 }
 
-fn request_target(target: &(String, Target)) -> Option<RequestKey> {
+fn request_target(target: &(Name, Target)) -> Option<RequestKey> {
     match target.1 {
         Target::Request(request_id) => Some(RequestKey {
             account: target.0.clone(),
@@ -391,7 +391,7 @@ fn request_target(target: &(String, Target)) -> Option<RequestKey> {
 
 /// The record that the events give of a target: its own event, then those that
 /// refer to it.
-fn record_of(target: &(String, Target), events: &[Recorded]) -> Option<Record> {
+fn record_of(target: &(Name, Target), events: &[Recorded]) -> Option<Record> {
     let is_target = |recorded: &&Recorded| {
         let event = &recorded.event;
         event.account == target.0

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use ledger_core::{Account, Command, Request, RequestId, Timestamp};
+use ledger_core::{Account, Command, Name, Request, RequestId, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
@@ -120,7 +120,7 @@ impl PendingCall {
             let id = item.request.request_id?;
             Some((item.request.account.as_str(), id, item.hash))
         });
-        let account = ledger_core::event::HOUSE.to_owned();
+        let account = ledger_core::event::HOUSE.into();
         Some((
             RequestKey {
                 account,
@@ -133,7 +133,7 @@ impl PendingCall {
 
 /// A question in the queue.
 pub(super) struct PendingRead {
-    pub(super) accounts: Vec<String>,
+    pub(super) accounts: Vec<Name>,
     pub(super) deadline: Option<Instant>,
     pub(super) reply: oneshot::Sender<Result<Snapshot, EngineError>>,
 }

@@ -1,7 +1,6 @@
 //! The engine as callers see it: the books in use, each with its writer.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +8,8 @@ use std::{
     time::Instant,
 };
 
-use ledger_core::Timestamp;
+use hashbrown::HashMap;
+use ledger_core::{Name, Timestamp};
 use tokio::{
     runtime::Handle,
     sync::{Mutex, mpsc, oneshot, watch},
@@ -170,7 +170,7 @@ impl Engine {
     pub async fn read(
         &self,
         book: &str,
-        accounts: Vec<String>,
+        accounts: Vec<Name>,
         deadline: Option<Instant>,
     ) -> Result<Snapshot, EngineError> {
         let book = self.book(book).await?;

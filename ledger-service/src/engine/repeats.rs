@@ -1,8 +1,9 @@
 //! Repeats of requests that were applied before: their events are read again,
 //! and the first answer is made of them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
+use hashbrown::HashMap;
 use ledger_core::{Rejection, event::HOUSE};
 
 use super::{

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use ledger_core::Timestamp;
+use ledger_core::{Name, Timestamp};
 
 use super::{
     EngineError, Snapshot,
@@ -410,10 +410,7 @@ impl Writer {
         findings: &Findings,
     ) -> Wanted {
         let mut wanted = Wanted::default();
-        let mut used: Vec<&str> = reads
-            .iter()
-            .flat_map(|read| read.accounts.iter().map(String::as_str))
-            .collect();
+        let mut used: Vec<&Name> = reads.iter().flat_map(|read| &read.accounts).collect();
         for unit in units {
             let Some(call) = calls.get(unit.call) else {
                 continue;
@@ -447,7 +444,7 @@ impl Writer {
             if self.cache.contains(id) {
                 self.cache.touch(id);
             } else {
-                wanted.accounts.push(id.to_owned());
+                wanted.accounts.push(id.clone());
             }
         }
         wanted

@@ -276,8 +276,8 @@ impl AccountApi {
             _ => String::new(),
         };
         let holds = holds.into_iter().zip(events).map(|(hold, placed)| {
-            let external_id = placed.event.annotations.external_id.unwrap_or_default();
-            render::hold(book, hold, external_id)
+            let external_id = placed.event.annotations.external_id;
+            render::hold(book, hold, external_id.as_ref())
         });
         Ok(ListHoldsResponse {
             holds: holds.collect(),
@@ -378,7 +378,7 @@ fn statistics(look: &Look, recent: &BTreeMap<String, i64>) -> GetAccountStatisti
         refunded: per_asset(|totals| totals.refunded),
         paid: paid
             .map(|(currency, amount)| Money {
-                currency: currency.clone(),
+                currency: currency.into(),
                 amount: *amount,
             })
             .collect(),
@@ -393,10 +393,10 @@ fn operation_counts(account: &Account, recent: &BTreeMap<String, i64>) -> Vec<Op
         .operations
         .iter()
         .map(|(operation, count)| OperationCount {
-            operation: operation.clone(),
+            operation: operation.into(),
             count: *count,
             count_last_30_days: recent
-                .get(operation)
+                .get(operation.as_str())
                 .copied()
                 .unwrap_or(0)
                 .clamp(0, (*count).max(0)),

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
-use ledger_core::{Account, Context, Rejection, account::Status, decide::at_present};
+use ledger_core::{Account, Context, Name, Rejection, account::Status, decide::at_present};
 use tonic::{Request, Status as Answered};
 
 use super::{
@@ -47,7 +47,7 @@ impl Applied {
 /// The answers to the items of a batch call.
 pub(super) struct AppliedBatch {
     book: String,
-    items: Vec<(String, Result<Answer, ItemError>)>,
+    items: Vec<(Name, Result<Answer, ItemError>)>,
 }
 
 impl AppliedBatch {
@@ -58,7 +58,7 @@ impl AppliedBatch {
         error: impl Fn(tonic_types::Status) -> T,
     ) -> Result<Vec<T>, Answered> {
         let book = self.book.as_str();
-        let render = |(account, result): &(String, Result<Answer, ItemError>)| match result {
+        let render = |(account, result): &(Name, Result<Answer, ItemError>)| match result {
             Ok(found) => answer(Done {
                 book,
                 answer: found,
@@ -188,7 +188,7 @@ impl Edge {
         token: Option<Consistency>,
         deadline: Instant,
     ) -> Result<Vec<Look>, Answered> {
-        let wanted = names.iter().map(|name| name.account().to_owned()).collect();
+        let wanted = names.iter().map(|name| name.account().into()).collect();
         let snapshot = self.snapshot(book, wanted, token, deadline).await?;
         if snapshot.accounts.len() != names.len() {
             return Err(status::incomplete("accounts of a read"));
@@ -214,7 +214,7 @@ impl Edge {
     pub(super) async fn snapshot(
         &self,
         book: &str,
-        accounts: Vec<String>,
+        accounts: Vec<Name>,
         token: Option<Consistency>,
         deadline: Instant,
     ) -> Result<Snapshot, Answered> {
@@ -235,7 +235,7 @@ impl Edge {
             token,
             deadline,
         } = reading;
-        let wanted = vec![name.account().to_owned()];
+        let wanted = vec![name.account().into()];
         let snapshot = self.snapshot(name.book(), wanted, token, deadline).await?;
         let account = snapshot.accounts.first().map(Arc::clone);
         let account = account.ok_or_else(|| status::incomplete("an account of a read"))?;

@@ -6,7 +6,7 @@ mod best;
 use std::time::Instant;
 
 use ledger_core::{
-    Account, Timestamp,
+    Account, Name, Timestamp,
     account::{FOLD_VERSION, Status as Written},
     command::AssetAmount,
 };
@@ -113,12 +113,8 @@ impl Listing {
         edge: &Edge,
         snapshot: &Snapshot,
     ) -> Result<ListAccountsResponse, Status> {
-        let mut after = self
-            .page
-            .cursor
-            .as_ref()
-            .map_or("", |cursor| &cursor.account)
-            .to_owned();
+        let cursor = self.page.cursor.as_ref();
+        let mut after = cursor.map_or_else(Name::default, |cursor| cursor.account.clone());
         let mut accounts = Vec::new();
         let mut scanned = 0;
         loop {
@@ -162,7 +158,7 @@ impl Listing {
         snapshot: &Snapshot,
     ) -> Result<ListAccountsResponse, Status> {
         let mut best = Best::new(self.page.size + 1);
-        let mut after = String::new();
+        let mut after = Name::default();
         loop {
             let rows = self.rows_after(edge, &after).await?;
             let is_last = rows.len() < ACCOUNTS_IN_A_ROW as usize;
@@ -319,7 +315,7 @@ fn wanted(filter: Filter, fields: &mut Fields) -> Wanted {
                 fields.refuse("filter.balance_min.asset", "is required");
             }
             AssetAmount {
-                asset: min.asset,
+                asset: min.asset.into(),
                 amount: min.amount,
             }
         }),

@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use ledger_core::Timestamp;
+use ledger_core::{Name, Timestamp};
 use ledger_proto::v1::{ListEventsRequest, ListEventsResponse};
 use minicbor::{Decode, Encode};
 use tonic::Status;
@@ -58,7 +58,7 @@ enum Way {
     /// An account's events.
     Account(Box<AccountHistory>),
     /// Those with an id of the caller's own.
-    ExternalId(String),
+    ExternalId(Name),
 }
 
 /// The positions that are left to look at; nothing if `from` is above `to`.

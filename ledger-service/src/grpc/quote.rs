@@ -2,7 +2,7 @@
 //! snapshot and thrown away, so that it says what a charge would say.
 
 use ledger_core::{
-    Accounts, Command, Payload, Rejection, Request,
+    Accounts, Command, Name, Payload, Rejection, Request,
     account::Lot,
     command::{AssetAmount, Charge},
     decide::{alternatives, decide},
@@ -49,9 +49,9 @@ fn quote_order(look: &Look, order: &Order) -> Result<Quote, Rejection> {
         explicit_price.as_ref(),
     )?;
     let request = Request {
-        account: look.name.account().to_owned(),
+        account: look.name.account().into(),
         request_id: None,
-        origin: String::new(),
+        origin: Name::default(),
         annotations: Annotations::default(),
         expires_at: None,
         command: Command::Charge(Charge {
@@ -103,7 +103,7 @@ impl Quote {
             Err(Rejection::InsufficientFunds {
                 asset, required, ..
             }) => Some(AssetAmount {
-                asset: asset.clone(),
+                asset: asset.into(),
                 amount: *required,
             }),
             Err(_) => self.alternatives.last().cloned(),
@@ -112,7 +112,7 @@ impl Quote {
 
     fn price_message(&self) -> Option<v1::AssetAmount> {
         self.price().map(|price| v1::AssetAmount {
-            asset: price.asset,
+            asset: price.asset.into(),
             amount: price.amount,
         })
     }
@@ -170,7 +170,7 @@ impl Quote {
                 .alternatives
                 .into_iter()
                 .map(|price| v1::AssetAmount {
-                    asset: price.asset,
+                    asset: price.asset.into(),
                     amount: price.amount,
                 })
                 .collect(),

@@ -17,7 +17,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::ReadError;
-use ledger_core::Event;
+use ledger_core::{Event, Name};
 
 use crate::{
     engine::{Engine, EngineError, log},
@@ -360,7 +360,7 @@ pub fn index_row(event: Event) -> IndexedEvent {
     IndexedEvent {
         position: event.position,
         kind: event.payload.kind() as u8,
-        operation: event.payload.operation().map(str::to_owned),
+        operation: event.payload.operation().map(Name::from),
         operations_delta: event.payload.operations_delta(),
         recorded_at: event.recorded_at,
         // What time alone made is not about the caller's thing.

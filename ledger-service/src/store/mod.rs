@@ -23,7 +23,7 @@ mod time_limit;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ledger_core::{RequestId, Timestamp};
+use ledger_core::{Name, RequestId, Timestamp};
 use thiserror::Error;
 
 pub use address::{Address, AddressError};
@@ -73,7 +73,7 @@ pub struct StoredEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredAccount {
     /// Its id.
-    pub account: String,
+    pub account: Name,
     /// How many events it had.
     pub version: u64,
     /// The fold that made the state.
@@ -89,7 +89,7 @@ pub struct StoredAccount {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestKey {
     /// The account's id.
-    pub account: String,
+    pub account: Name,
     /// The request's id.
     pub request_id: RequestId,
 }
@@ -111,13 +111,13 @@ pub struct StoredRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExternalId {
     /// The provider.
-    pub provider: String,
+    pub provider: Name,
     /// The shop or bot that the id belongs to.
-    pub merchant_account: String,
+    pub merchant_account: Name,
     /// What it names.
-    pub kind: String,
+    pub kind: Name,
     /// The id.
-    pub id: String,
+    pub id: Name,
 }
 
 /// An id of a provider that an event claimed.
@@ -135,7 +135,7 @@ pub struct StoredExternalId {
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// States of these accounts.
-    pub accounts: Vec<String>,
+    pub accounts: Vec<Name>,
     /// Whether these requests were applied.
     pub requests: Vec<RequestKey>,
     /// Whether these ids were claimed.
@@ -187,7 +187,7 @@ pub struct NewEvent {
     /// Its position.
     pub position: u64,
     /// Its account.
-    pub account: String,
+    pub account: Name,
     /// Its place among the account's events.
     pub version: u64,
     /// The number of its kind.
@@ -259,19 +259,19 @@ impl StoreError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexedEvent {
     /// The account.
-    pub account: String,
+    pub account: Name,
     /// The position.
     pub position: u64,
     /// The number of the event's kind.
     pub kind: u8,
     /// The operation that it is about.
-    pub operation: Option<String>,
+    pub operation: Option<Name>,
     /// By how much it changes the count of operations paid for.
     pub operations_delta: i64,
     /// When it was recorded.
     pub recorded_at: Timestamp,
     /// The caller's own id of the thing.
-    pub external_id: Option<String>,
+    pub external_id: Option<Name>,
 }
 
 /// A page of an account's positions.

@@ -1,6 +1,7 @@
 //! Making anew what stands beside the events of a book.
 
 use async_trait::async_trait;
+use ledger_core::Name;
 
 use super::{ExternalId, Head, IndexedEvent, StoreError, StoredAccount, StoredRequest};
 
@@ -27,7 +28,7 @@ pub trait Rebuild: Send {
     fn head(&self) -> Head;
 
     /// The states of these accounts, of those that were put in so far.
-    async fn accounts(&mut self, ids: &[String]) -> Result<Vec<StoredAccount>, StoreError>;
+    async fn accounts(&mut self, ids: &[Name]) -> Result<Vec<StoredAccount>, StoreError>;
 
     /// Adds rows.
     async fn put(&mut self, rows: &Derived) -> Result<(), StoreError>;

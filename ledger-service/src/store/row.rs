@@ -1,7 +1,7 @@
 //! What both backends share: how their rows become our values. Columns are
 //! taken by their place, as the statements beside each call list them.
 
-use ledger_core::{RequestId, Timestamp};
+use ledger_core::{Name, RequestId, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, ValueRef};
@@ -18,9 +18,9 @@ pub(super) trait Columns {
     /// The integer in a column that may be null.
     fn int_or_null(&self, column: usize) -> Result<Option<i64>, StoreError>;
     /// The text in a column.
-    fn text(&self, column: usize) -> Result<String, StoreError>;
+    fn text(&self, column: usize) -> Result<Name, StoreError>;
     /// The text in a column that may be null.
-    fn text_or_null(&self, column: usize) -> Result<Option<String>, StoreError>;
+    fn text_or_null(&self, column: usize) -> Result<Option<Name>, StoreError>;
     /// The bytes in a column.
     fn bytes(&self, column: usize) -> Result<&[u8], StoreError>;
     /// Whether a column is null.
@@ -36,11 +36,13 @@ macro_rules! columns {
             fn int_or_null(&self, column: usize) -> Result<Option<i64>, StoreError> {
                 self.try_get(column).map_err(unreadable)
             }
-            fn text(&self, column: usize) -> Result<String, StoreError> {
-                self.try_get(column).map_err(unreadable)
+            fn text(&self, column: usize) -> Result<Name, StoreError> {
+                let text: &str = self.try_get(column).map_err(unreadable)?;
+                Ok(text.into())
             }
-            fn text_or_null(&self, column: usize) -> Result<Option<String>, StoreError> {
-                self.try_get(column).map_err(unreadable)
+            fn text_or_null(&self, column: usize) -> Result<Option<Name>, StoreError> {
+                let text: Option<&str> = self.try_get(column).map_err(unreadable)?;
+                Ok(text.map(Name::from))
             }
             fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
                 self.try_get(column).map_err(unreadable)
@@ -160,7 +162,7 @@ pub(super) fn external_id(
             kind: row.text(first + 2)?,
             id: row.text(first + 3)?,
         },
-        book: row.text(first + 4)?,
+        book: row.text(first + 4)?.into(),
         position: unsigned(row.int(first + 5)?)?,
     })
 }

@@ -123,7 +123,7 @@ on_both! {
         assert_eq!(place.rows().await, before);
         assert_eq!(store.head("b").await.unwrap().unwrap().head, head(0));
         // The same id in another shop is another id.
-        first.external_ids[0].0.merchant_account = "other".to_owned();
+        first.external_ids[0].0.merchant_account = "other".into();
         done(&mut *b, &first).await;
     }
 

@@ -6,10 +6,10 @@ use crate::harness::{Place, accounts, append, at, done, on_both, state};
 
 fn row(account: &str, position: u64) -> IndexedEvent {
     IndexedEvent {
-        account: account.to_owned(),
+        account: account.into(),
         position,
         kind: 4,
-        operation: Some("generate".to_owned()),
+        operation: Some("generate".into()),
         operations_delta: 1,
         recorded_at: at(position),
         external_id: None,
@@ -102,9 +102,9 @@ on_both! {
         let store = place.store().await;
         let lease = store.lease("index", "me").await.unwrap().unwrap();
         let mut rows: Vec<_> = (1..=9).map(|n| row("x", n)).collect();
-        rows[2].account = "y".to_owned();
+        rows[2].account = "y".into();
         for n in [1, 4, 7] {
-            rows[n].external_id = Some("task-7".to_owned());
+            rows[n].external_id = Some("task-7".into());
         }
         assert!(store.index_events("a", 0, 9, &rows, lease).await.unwrap());
         let range = PositionRange { from: 2, to: 8, newest_first: false, limit: 3 };
@@ -121,7 +121,7 @@ on_both! {
         let store = place.store().await;
         let lease = store.lease("index", "me").await.unwrap().unwrap();
         let mut rows = vec![row("x", 3), row("x", 1), row("a", 2), row("y", 4)];
-        rows[0].external_id = Some("task".to_owned());
+        rows[0].external_id = Some("task".into());
         rows[0].operations_delta = -2;
         rows[3].operation = None;
         assert!(store.index_events("a", 0, 4, &rows, lease).await.unwrap());
@@ -139,11 +139,11 @@ on_both! {
         let store = place.store().await;
         let lease = store.lease("index", "me").await.unwrap().unwrap();
         let mut rows: Vec<_> = (1..=6).map(|n| row("x", n)).collect();
-        rows[1].operation = Some("edit".to_owned());
+        rows[1].operation = Some("edit".into());
         rows[1].operations_delta = 5;
         rows[2].operation = None;
         rows[3].operations_delta = -1;
-        rows[5].account = "y".to_owned();
+        rows[5].account = "y".into();
         assert!(store.index_events("a", 0, 6, &rows, lease).await.unwrap());
         let count = |position| store.count_operations_since("a", "x", position);
         assert_eq!(count(0).await.unwrap(), [("edit".to_owned(), 5), ("generate".to_owned(), 1)]);

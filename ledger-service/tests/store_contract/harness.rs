@@ -195,7 +195,7 @@ pub(crate) fn id(number: u64) -> RequestId {
 /// A request of an account.
 pub(crate) fn key(account: &str, number: u64) -> RequestKey {
     RequestKey {
-        account: account.to_owned(),
+        account: account.into(),
         request_id: id(number),
     }
 }
@@ -203,17 +203,17 @@ pub(crate) fn key(account: &str, number: u64) -> RequestKey {
 /// An id of a provider.
 pub(crate) fn payment(id: &str) -> ExternalId {
     ExternalId {
-        provider: "yookassa".to_owned(),
-        merchant_account: "shop".to_owned(),
-        kind: "payment".to_owned(),
-        id: id.to_owned(),
+        provider: "yookassa".into(),
+        merchant_account: "shop".into(),
+        kind: "payment".into(),
+        id: id.into(),
     }
 }
 
 /// A state of an account.
 pub(crate) fn state(account: &str, version: u64) -> StoredAccount {
     StoredAccount {
-        account: account.to_owned(),
+        account: account.into(),
         version,
         fold_version: 3,
         state: format!("{account} at {version}").into_bytes(),
@@ -225,7 +225,7 @@ pub(crate) fn state(account: &str, version: u64) -> StoredAccount {
 pub(crate) fn event(account: &str, position: u64) -> NewEvent {
     NewEvent {
         position,
-        account: account.to_owned(),
+        account: account.into(),
         version: position,
         kind: 4,
         refers_to: None,
@@ -267,7 +267,7 @@ pub(crate) async fn done(writer: &mut dyn LogWriter, append: &Append) {
 /// Asks for accounts.
 pub(crate) fn accounts(ids: &[&str]) -> Wanted {
     Wanted {
-        accounts: ids.iter().map(|&id| id.to_owned()).collect(),
+        accounts: ids.iter().map(|&id| id.into()).collect(),
         ..Wanted::default()
     }
 }

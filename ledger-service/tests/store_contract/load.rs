@@ -12,7 +12,7 @@ on_both! {
         batch.external_ids = vec![(payment("p"), 2)];
         done(&mut *writer, &batch).await;
         let wanted = Wanted {
-            accounts: vec!["x".to_owned(), "y".to_owned(), "x".to_owned()],
+            accounts: vec!["x".into(), "y".into(), "x".into()],
             requests: vec![key("x", 2), key("x", 9), key("y", 2), key("x", 2)],
             external_ids: vec![payment("q"), payment("p"), payment("p")],
         };
@@ -61,7 +61,7 @@ on_both! {
         batch.accounts = (0..1_000).map(|n| state(&format!("tg:{n}"), 1)).collect();
         done(&mut *writer, &batch).await;
         let wanted = Wanted {
-            accounts: (0..2_000).map(|n| format!("tg:{n}")).collect(),
+            accounts: (0..2_000).map(|n| format!("tg:{n}").into()).collect(),
             requests: (500..2_500).map(|n| key("x", n)).collect(),
             external_ids: Vec::new(),
         };

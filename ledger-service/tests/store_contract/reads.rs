@@ -1,6 +1,6 @@
 //! Reading the log and what was written with it.
 
-use ledger_core::Timestamp;
+use ledger_core::{Name, Timestamp};
 use ledger_service::store::{Append, StoredEvent, StoredRequest};
 
 use crate::harness::{Place, append, at, done, key, on_both, payment, state};
@@ -132,7 +132,7 @@ on_both! {
         done(&mut *writer, &batch).await;
         let first = store.accounts_after("a", "", 3).await.unwrap();
         let rest = store.accounts_after("a", "a", 10).await.unwrap();
-        let found: Vec<String> = first.into_iter().chain(rest).map(|found| found.account).collect();
+        let found: Vec<Name> = first.into_iter().chain(rest).map(|found| found.account).collect();
         assert_eq!(found, ids);
     }
 

@@ -8,13 +8,13 @@ use crate::harness::{Place, accounts, append, at, done, hash, head, key, on_both
 
 fn row(account: &str, position: u64) -> IndexedEvent {
     IndexedEvent {
-        account: account.to_owned(),
+        account: account.into(),
         position,
         kind: 4,
-        operation: Some("generate".to_owned()),
+        operation: Some("generate".into()),
         operations_delta: 1,
         recorded_at: at(position),
-        external_id: Some("task-7".to_owned()),
+        external_id: Some("task-7".into()),
     }
 }
 
@@ -59,10 +59,10 @@ on_both! {
 
         let mut rebuild = store.rebuild("a").await.unwrap();
         assert_eq!(rebuild.head(), head(2));
-        assert!(rebuild.accounts(&["wrong".to_owned()]).await.unwrap().is_empty());
+        assert!(rebuild.accounts(&["wrong".into()]).await.unwrap().is_empty());
         rebuild.put(&Derived { accounts: vec![state("x", 1)], ..Derived::default() }).await.unwrap();
         rebuild.put(&made_anew()).await.unwrap();
-        let ids = ["x".to_owned(), "nobody".to_owned()];
+        let ids = ["x".into(), "nobody".into()];
         assert_eq!(rebuild.accounts(&ids).await.unwrap(), [state("x", 2)]);
         rebuild.commit().await.unwrap();
 

@@ -85,9 +85,9 @@ pub(crate) fn id(name: &str) -> RequestId {
 
 pub(crate) fn request(account: &str, request_id: RequestId, command: Command) -> Request {
     Request {
-        account: account.to_owned(),
+        account: account.into(),
         request_id: Some(request_id),
-        origin: "bot".to_owned(),
+        origin: "bot".into(),
         annotations: Annotations::default(),
         expires_at: None,
         command,
@@ -120,10 +120,7 @@ pub(crate) async fn refused(engine: &Engine, request: Request) -> Rejection {
 }
 
 pub(crate) async fn read(engine: &Engine, account: &str) -> Snapshot {
-    engine
-        .read(BOOK, vec![account.to_owned()], None)
-        .await
-        .unwrap()
+    engine.read(BOOK, vec![account.into()], None).await.unwrap()
 }
 
 /// What an account has of an asset.
@@ -216,15 +213,15 @@ pub(crate) fn open() -> Command {
 /// A bought lot without an end.
 pub(crate) fn credit(asset: &str, amount: i64) -> Command {
     Command::Credit(Credit {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         amount,
         funding: Funding::Purchased,
-        source: "TEST".to_owned(),
+        source: "TEST".into(),
         priority: 0,
         lot_expire_time: None,
         scope: Vec::new(),
         cost_basis: Some(Money {
-            currency: "RUB".to_owned(),
+            currency: "RUB".into(),
             amount,
         }),
     })
@@ -233,10 +230,10 @@ pub(crate) fn credit(asset: &str, amount: i64) -> Command {
 /// A given lot that ends.
 pub(crate) fn lot_until(asset: &str, amount: i64, end: Timestamp) -> Command {
     Command::Credit(Credit {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         amount,
         funding: Funding::Granted,
-        source: "SHORT".to_owned(),
+        source: "SHORT".into(),
         priority: 0,
         lot_expire_time: Some(end),
         scope: Vec::new(),
@@ -267,7 +264,7 @@ pub(crate) fn take(asset: &str, amount: i64) -> Command {
         operation: None,
         quantity: 1,
         explicit_price: Some(AssetAmount {
-            asset: asset.to_owned(),
+            asset: asset.into(),
             amount,
         }),
         max_price: None,
@@ -277,7 +274,7 @@ pub(crate) fn take(asset: &str, amount: i64) -> Command {
 /// A charge by the catalog.
 pub(crate) fn charge(operation: &str) -> Command {
     Command::Charge(Charge {
-        operation: Some(operation.to_owned()),
+        operation: Some(operation.into()),
         quantity: 1,
         explicit_price: None,
         max_price: None,
@@ -290,7 +287,7 @@ pub(crate) fn hold(asset: &str, amount: i64, duration_us: i64) -> Command {
         operation: None,
         quantity: 1,
         explicit_price: Some(AssetAmount {
-            asset: asset.to_owned(),
+            asset: asset.into(),
             amount,
         }),
         max_price: None,
@@ -309,15 +306,15 @@ pub(crate) fn refund(charge: Target) -> Command {
 pub(crate) fn transfer(to: &str, asset: &str, amount: i64) -> Command {
     let destination_account = to.to_owned();
     Command::Transfer(Transfer {
-        destination_account,
-        asset: asset.to_owned(),
+        destination_account: destination_account.into(),
+        asset: asset.into(),
         amount,
     })
 }
 
 pub(crate) fn add(asset: &str, delta: i64) -> Command {
     Command::Adjust(Adjust {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         change: Change::Delta(delta),
     })
 }
@@ -325,14 +322,14 @@ pub(crate) fn add(asset: &str, delta: i64) -> Command {
 /// A payment of roubles that a provider calls `payment_id`.
 pub(crate) fn payment(payment_id: &str, amount: i64) -> Command {
     Command::RecordPayment(RecordPayment {
-        provider: "yookassa".to_owned(),
-        merchant_account: "shop".to_owned(),
+        provider: "yookassa".into(),
+        merchant_account: "shop".into(),
         provider_ids: vec![ProviderId {
-            kind: "payment".to_owned(),
-            id: payment_id.to_owned(),
+            kind: "payment".into(),
+            id: payment_id.into(),
         }],
         amount: Money {
-            currency: "RUB".to_owned(),
+            currency: "RUB".into(),
             amount,
         },
         income_amount: None,

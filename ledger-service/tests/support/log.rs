@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ledger_core::{Account, RequestId};
+use ledger_core::{Account, Name, RequestId};
 use ledger_service::{
     engine::{
         Recorded,
@@ -69,7 +69,7 @@ async fn check_accounts(store: &SharedStore, events: &[Recorded]) {
         );
     }
     let mut stored = 0;
-    let mut after = String::new();
+    let mut after = Name::default();
     loop {
         let rows = store.accounts_after(BOOK, &after, 500).await.unwrap();
         let Some(last) = rows.last() else { break };
@@ -96,7 +96,7 @@ async fn check_accounts(store: &SharedStore, events: &[Recorded]) {
 }
 
 async fn check_requests(store: &SharedStore, events: &[Recorded]) {
-    let mut applied: HashMap<(String, RequestId), u64> = HashMap::new();
+    let mut applied: HashMap<(Name, RequestId), u64> = HashMap::new();
     for recorded in events {
         let event = &recorded.event;
         let (Some(request_id), Some(_)) = (event.request_id, &event.request) else {
@@ -109,7 +109,7 @@ async fn check_requests(store: &SharedStore, events: &[Recorded]) {
         let event = &recorded.event;
         if let Some(hash) = &event.call_hash {
             let key = ledger_service::store::RequestKey {
-                account: ledger_core::event::HOUSE.to_owned(),
+                account: ledger_core::event::HOUSE.into(),
                 request_id: event.call_id.unwrap(),
             };
             let row = store.request(BOOK, &key).await.unwrap().unwrap();

@@ -93,7 +93,7 @@ impl Account {
             // The edge asks for a reason; without one it is blocked all the same.
             Payload::AccountBlocked => {
                 let unsaid = || Reason {
-                    code: "UNSPECIFIED".to_owned(),
+                    code: "UNSPECIFIED".into(),
                     text: None,
                 };
                 self.block = Some(event.annotations.reason.clone().unwrap_or_else(unsaid));
@@ -116,10 +116,7 @@ impl Account {
             Payload::TransferSent(sent) => self.transfer_sent(sent)?,
             Payload::TransferReceived(received) => self.transfer_received(received),
             Payload::PaymentSucceeded(payment) => {
-                let paid = self
-                    .paid
-                    .entry(payment.amount.currency.clone())
-                    .or_default();
+                let paid = self.paid.get_or_insert_default(&payment.amount.currency);
                 *paid = paid.saturating_add(payment.amount.amount);
             }
             Payload::CatalogApplied(_) => {}
@@ -324,7 +321,7 @@ impl Account {
     }
 
     fn totals_mut(&mut self, asset: &str) -> &mut AssetTotals {
-        self.assets.entry(asset.to_owned()).or_default()
+        self.assets.get_or_insert_default(asset)
     }
 
     fn lose(&mut self, asset: &str, amount: i64) {
@@ -339,11 +336,7 @@ impl Account {
 
     fn count_operation(&mut self, operation: Option<&str>, delta: i64) {
         let Some(operation) = operation else { return };
-        match self.operations.get_mut(operation) {
-            Some(count) => *count = count.saturating_add(delta),
-            None => {
-                self.operations.insert(operation.to_owned(), delta);
-            }
-        }
+        let count = self.operations.get_or_insert_default(operation);
+        *count = count.saturating_add(delta);
     }
 }

@@ -5,6 +5,7 @@ use minicbor::{CborLen, Decode, Encode};
 use super::lot::{Lot, total};
 use crate::{
     catalog::OverrunPolicy,
+    name::Name,
     primitives::{RequestId, Timestamp},
 };
 
@@ -21,13 +22,13 @@ pub struct Hold {
     pub request_id: Option<RequestId>,
     /// The operation; absent for an explicit price without one.
     #[n(2)]
-    pub operation: Option<String>,
+    pub operation: Option<Name>,
     /// How many of it.
     #[n(3)]
     pub quantity: i64,
     /// The asset.
     #[n(4)]
-    pub asset: String,
+    pub asset: Name,
     /// What is still reserved, in order of consumption.
     #[n(5)]
     pub parts: Vec<Lot>,

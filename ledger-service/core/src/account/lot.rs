@@ -2,7 +2,10 @@
 
 use minicbor::{CborLen, Decode, Encode};
 
-use crate::primitives::{Timestamp, basis_share};
+use crate::{
+    name::Name,
+    primitives::{Timestamp, basis_share},
+};
 
 /// Whether a lot was given or bought. Given ones are spent first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, CborLen)]
@@ -28,7 +31,7 @@ pub struct Lot {
     pub id: u64,
     /// The asset.
     #[n(1)]
-    pub asset: String,
+    pub asset: Name,
     /// What there is of it, above 0.
     #[n(2)]
     pub amount: i64,
@@ -37,7 +40,7 @@ pub struct Lot {
     pub funding: Funding,
     /// What it came from.
     #[n(4)]
-    pub source: String,
+    pub source: Name,
     /// Lower is spent first.
     #[n(5)]
     #[cbor(default, skip_if = "is_zero")]
@@ -48,14 +51,14 @@ pub struct Lot {
     /// The operations that it may pay for; all if empty. Ordered.
     #[n(7)]
     #[cbor(default, skip_if = "Vec::is_empty")]
-    pub scope: Vec<String>,
+    pub scope: Vec<Name>,
     /// What was paid for `amount`, in minor units of `currency`.
     #[n(8)]
     #[cbor(default, skip_if = "is_none_paid")]
     pub basis: i64,
     /// The currency of `basis`; absent if nothing was paid.
     #[n(9)]
-    pub currency: Option<String>,
+    pub currency: Option<Name>,
     /// When it was credited.
     #[n(10)]
     pub created_at: Timestamp,

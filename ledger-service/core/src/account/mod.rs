@@ -16,7 +16,7 @@ pub use evolve::EvolveError;
 pub use hold::Hold;
 pub use lot::{Funding, Lot, take_from_end, take_from_front, total};
 
-use crate::{event::Reason, primitives::Timestamp};
+use crate::{event::Reason, name::Name, name_map::NameMap, primitives::Timestamp};
 
 /// The version of the fold: raised when the same events give another state, so
 /// that stored states of an older fold are not used.
@@ -43,7 +43,7 @@ pub struct Account {
     pub opened_at: Timestamp,
     /// The origin that opened it.
     #[n(5)]
-    pub origin: String,
+    pub origin: Name,
     /// When its last event was recorded.
     #[n(6)]
     pub last_activity_at: Timestamp,
@@ -61,13 +61,13 @@ pub struct Account {
     pub graced_lots: Vec<Grace>,
     /// Sums per asset that it has or had.
     #[n(11)]
-    pub assets: BTreeMap<String, AssetTotals>,
+    pub assets: NameMap<AssetTotals>,
     /// How often each operation was paid for, less what was refunded whole.
     #[n(12)]
-    pub operations: BTreeMap<String, i64>,
+    pub operations: NameMap<i64>,
     /// Money paid through providers, per currency.
     #[n(13)]
-    pub paid: BTreeMap<String, i64>,
+    pub paid: NameMap<i64>,
 }
 
 /// Whether an account takes requests.
@@ -225,7 +225,7 @@ impl Account {
                 sums.1 = sums.1.saturating_add(part.amount);
             }
         }
-        for (asset, totals) in &self.assets {
+        for (asset, totals) in self.assets.iter() {
             let sums = counted.remove(asset.as_str()).unwrap_or_default();
             if sums != (totals.balance, totals.held) {
                 return Err(format!("{asset}: sums {totals:?} against lots {sums:?}"));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::Asset;
 use super::reader::Node;
 use super::report::{Place, Report};
+use crate::name::Name;
 
 /// The problems so far, the environment, and the names that may be referred to.
 pub(super) struct Context<'e> {
@@ -41,11 +42,11 @@ impl<'e> Context<'e> {
 
     /// The asset that a value names; it is a problem if there is none. What the
     /// asset is may be unknown, if its own block is wrong.
-    pub(super) fn asset_of(&mut self, node: &Node<'_>) -> Option<(String, Option<Asset>)> {
+    pub(super) fn asset_of(&mut self, node: &Node<'_>) -> Option<(Name, Option<Asset>)> {
         let id = node.string(&mut self.report)?;
         let known = self.assets.contains_key(id);
         let asset = self.asset(id, &node.place);
-        known.then(|| (id.to_owned(), asset))
+        known.then(|| (id.into(), asset))
     }
 
     /// The asset with an id that stands at a place; it is a problem if there is
@@ -60,10 +61,10 @@ impl<'e> Context<'e> {
     }
 
     /// The operation that a value names; it is a problem if there is none.
-    pub(super) fn operation(&mut self, node: &Node<'_>) -> Option<String> {
+    pub(super) fn operation(&mut self, node: &Node<'_>) -> Option<Name> {
         let id = node.string(&mut self.report)?;
         if self.operations.contains(id) {
-            return Some(id.to_owned());
+            return Some(id.into());
         }
         let known = self.operations.iter().map(String::as_str);
         self.report
@@ -72,11 +73,11 @@ impl<'e> Context<'e> {
     }
 
     /// Reads items that may not repeat; it is a problem if one does.
-    pub(super) fn unique(
+    pub(super) fn unique<T: Ord>(
         &mut self,
         items: &[Node<'_>],
-        read: impl Fn(&mut Self, &Node<'_>) -> Option<String>,
-    ) -> BTreeSet<String> {
+        read: impl Fn(&mut Self, &Node<'_>) -> Option<T>,
+    ) -> BTreeSet<T> {
         let mut seen = BTreeSet::new();
         for node in items {
             let Some(item) = read(self, node) else {

@@ -12,6 +12,7 @@ use super::model::Grant;
 use super::reader::{Node, Section};
 use super::report::Report;
 use super::shape::SOURCE;
+use crate::name::Name;
 
 const KEYS: [&str; 7] = [
     "asset",
@@ -89,10 +90,10 @@ fn read(
     (grant.amount > 0).then_some(grant)
 }
 
-fn read_source(section: &Section<'_>, default: &str, report: &mut Report) -> String {
+fn read_source(section: &Section<'_>, default: &str, report: &mut Report) -> Name {
     let node = section.optional("source");
     node.and_then(|node| node.shaped(&SOURCE, report))
-        .unwrap_or_else(|| default.to_owned())
+        .map_or_else(|| default.into(), Name::from)
 }
 
 fn read_priority(section: &Section<'_>, report: &mut Report) -> i32 {
@@ -113,7 +114,7 @@ fn read_expires_after(section: &Section<'_>, report: &mut Report) -> Option<i64>
 
 /// An empty scope is refused: it reads like "for nothing" and would mean "for
 /// everything".
-fn read_scope(section: &Section<'_>, context: &mut Context<'_>) -> BTreeSet<String> {
+fn read_scope(section: &Section<'_>, context: &mut Context<'_>) -> BTreeSet<Name> {
     let node = section.optional("scope");
     let items = node
         .and_then(|node| node.items(&(1..=OPERATIONS_MAX), &mut context.report))

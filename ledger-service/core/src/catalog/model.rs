@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{CborLen, Decode, Encode};
 
-use crate::account::Funding;
+use crate::{account::Funding, name::Name};
 
 /// Billing policy of one book. Made by [`parse`](super::parse); a value of
 /// this type is valid as a whole.
@@ -57,17 +57,17 @@ pub enum AssetKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The asset.
-    pub asset: String,
+    pub asset: Name,
     /// How much, in minor units; above 0.
     pub amount: i64,
     /// The lot's source.
-    pub source: String,
+    pub source: Name,
     /// The lot's priority.
     pub priority: i32,
     /// How long the lot lives, in microseconds; never expires if absent.
     pub expires_after_us: Option<i64>,
     /// The operations that the lot may pay for; all if empty.
-    pub scope: BTreeSet<String>,
+    pub scope: BTreeSet<Name>,
     /// Whether the lot counts as given or bought; grants are given.
     pub funding: Funding,
 }
@@ -91,7 +91,7 @@ pub struct Operation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
     /// The asset.
-    pub asset: String,
+    pub asset: Name,
     /// How much, in minor units; 0 or more.
     pub amount: i64,
 }

@@ -13,6 +13,7 @@ use super::model::{Operation, OverrunPolicy, Price};
 use super::reader::{Node, Section};
 use super::report::Report;
 use super::shape::IDENTIFIER;
+use crate::name::Name;
 
 const KEYS: [&str; 4] = ["prices", "quantity_max", "grants", "hold"];
 
@@ -99,7 +100,7 @@ fn read_prices(
 fn read_price(
     node: &Node<'_>,
     quantity_max: Option<i64>,
-    priced: &mut BTreeSet<String>,
+    priced: &mut BTreeSet<Name>,
     context: &mut Context<'_>,
 ) -> Option<Price> {
     let section = node.section(&["asset", "amount", "env"], &mut context.report)?;

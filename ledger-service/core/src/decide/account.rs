@@ -14,22 +14,16 @@ pub(super) fn admit(work: &mut Work<'_>) -> Result<(), Rejection> {
     let command = &work.request.command;
     match work.account().status {
         Status::Closed if !matches!(command, Command::OpenAccount(_) | Command::Sweep(_)) => {
-            return Err(Rejection::AccountClosed {
-                account: id.clone(),
-            });
+            return Err(Rejection::AccountClosed { account: id.into() });
         }
         Status::NotOpened => match command {
             Command::Sweep(_) => return Ok(()),
             Command::CloseAccount(_) => {
-                return Err(Rejection::AccountNotFound {
-                    account: id.clone(),
-                });
+                return Err(Rejection::AccountNotFound { account: id.into() });
             }
             Command::OpenAccount(_) | Command::ApplyCatalog(_) => {}
             _ if !work.context.catalog.open_on_first_use => {
-                return Err(Rejection::AccountNotFound {
-                    account: id.clone(),
-                });
+                return Err(Rejection::AccountNotFound { account: id.into() });
             }
             _ => {}
         },
@@ -59,7 +53,7 @@ pub(super) fn refuse_blocked(id: &str, account: &Account) -> Result<(), Rejectio
     match &account.block {
         Some(reason) => Err(Rejection::AccountBlocked {
             account: id.to_owned(),
-            code: reason.code.clone(),
+            code: (&reason.code).into(),
         }),
         None => Ok(()),
     }
@@ -80,8 +74,8 @@ pub(super) fn close(mut work: Work<'_>) -> Result<Vec<Decided>, Rejection> {
     let left = account.lots.first().map(|lot| &lot.asset);
     if let Some(asset) = left.or_else(|| account.holds.first().map(|hold| &hold.asset)) {
         return Err(Rejection::AccountNotEmpty {
-            account: work.request.account.clone(),
-            asset: asset.clone(),
+            account: (&work.request.account).into(),
+            asset: asset.into(),
         });
     }
     work.push(Party::Own, Payload::AccountClosed);
@@ -97,7 +91,7 @@ pub(super) fn block(mut work: Work<'_>) -> Result<Vec<Decided>, Rejection> {
 pub(super) fn unblock(mut work: Work<'_>) -> Result<Vec<Decided>, Rejection> {
     if work.account().block.is_none() {
         return Err(Rejection::AccountNotBlocked {
-            account: work.request.account.clone(),
+            account: (&work.request.account).into(),
         });
     }
     work.push(Party::Own, Payload::AccountUnblocked);

@@ -10,6 +10,7 @@ use crate::{
     account::{Funding, Lot},
     command::{Adjust, Change},
     event::{Adjusted, Payload},
+    name::Name,
     rejection::Rejection,
 };
 
@@ -38,7 +39,7 @@ fn change_by(work: &Work<'_>, adjust: &Adjust) -> Result<i64, Rejection> {
             check_price(wanted)?;
             if available != expected {
                 return Err(Rejection::BalanceMismatch {
-                    asset: adjust.asset.clone(),
+                    asset: (&adjust.asset).into(),
                     expected,
                     available,
                 });
@@ -48,14 +49,14 @@ fn change_by(work: &Work<'_>, adjust: &Adjust) -> Result<i64, Rejection> {
     }
 }
 
-fn add(mut work: Work<'_>, asset: &str, delta: i64) -> Result<Vec<Decided>, Rejection> {
+fn add(mut work: Work<'_>, asset: &Name, delta: i64) -> Result<Vec<Decided>, Rejection> {
     work.own.check_balance(asset, delta)?;
     let lot = work.own.place(Lot {
         id: 0,
-        asset: asset.to_owned(),
+        asset: asset.clone(),
         amount: delta,
         funding: Funding::Granted,
-        source: "ADJUSTMENT".to_owned(),
+        source: "ADJUSTMENT".into(),
         priority: 0,
         expires_at: None,
         scope: Vec::new(),
@@ -66,7 +67,7 @@ fn add(mut work: Work<'_>, asset: &str, delta: i64) -> Result<Vec<Decided>, Reje
     check_new_lot(&work, &lot)?;
     // From here on nothing fails.
     let adjusted = Adjusted {
-        asset: asset.to_owned(),
+        asset: asset.clone(),
         delta,
         parts: Vec::new(),
         lot: Some(lot),
@@ -76,7 +77,7 @@ fn add(mut work: Work<'_>, asset: &str, delta: i64) -> Result<Vec<Decided>, Reje
 }
 
 /// Takes from all lots, whatever their scope.
-fn take(mut work: Work<'_>, asset: &str, delta: i64) -> Result<Vec<Decided>, Rejection> {
+fn take(mut work: Work<'_>, asset: &Name, delta: i64) -> Result<Vec<Decided>, Rejection> {
     let required = delta.saturating_neg();
     let available = work.account().totals(asset).available();
     if available < required {
@@ -90,7 +91,7 @@ fn take(mut work: Work<'_>, asset: &str, delta: i64) -> Result<Vec<Decided>, Rej
     let parts = work.account().take_where(asset, required, |_| true);
     // From here on nothing fails.
     let adjusted = Adjusted {
-        asset: asset.to_owned(),
+        asset: asset.clone(),
         delta,
         parts,
         lot: None,

@@ -7,6 +7,7 @@ use crate::{
     command::{AssetAmount, Charge},
     event::{Credited, Debited, PaidWith, Payload},
     limits::{AMOUNT_MAX, QUANTITY_MAX},
+    name::Name,
     rejection::Rejection,
 };
 
@@ -14,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Priced {
     /// The asset.
-    pub asset: String,
+    pub asset: Name,
     /// The price of all of it.
     pub amount: i64,
     /// What would be taken, in order of consumption; sums to `amount`.
@@ -191,9 +192,9 @@ fn check_max_price(
         return Ok(());
     }
     Err(Rejection::PriceChanged {
-        asset: price.asset.clone(),
+        asset: (&price.asset).into(),
         amount: price.amount,
-        max_asset: max.asset.clone(),
+        max_asset: (&max.asset).into(),
         max_amount: max.amount,
     })
 }

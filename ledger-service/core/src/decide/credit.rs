@@ -18,10 +18,10 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
     if let Some(name) = credit
         .scope
         .iter()
-        .find(|name| !catalog.operations.contains_key(*name))
+        .find(|name| !catalog.operations.contains_key(name.as_str()))
     {
         return Err(Rejection::UnknownOperation {
-            operation: name.clone(),
+            operation: name.into(),
         });
     }
     check_asset(catalog, &credit.asset)?;
@@ -68,10 +68,10 @@ pub(super) fn record_payment(
     payment: &RecordPayment,
 ) -> Result<Vec<Decided>, Rejection> {
     let currency = &payment.amount.currency;
-    let asset = work.context.catalog.assets.get(currency);
+    let asset = work.context.catalog.assets.get(currency.as_str());
     if asset.is_none_or(|asset| asset.kind != AssetKind::Money) {
         return Err(Rejection::UnknownCurrency {
-            currency: currency.clone(),
+            currency: currency.into(),
         });
     }
     check_amount(payment.amount.amount)?;
@@ -84,7 +84,7 @@ pub(super) fn record_payment(
         asset: currency.clone(),
         amount: payment.amount.amount,
         funding: Funding::Purchased,
-        source: "PAYMENT".to_owned(),
+        source: "PAYMENT".into(),
         priority: 0,
         expires_at: None,
         scope: Vec::new(),

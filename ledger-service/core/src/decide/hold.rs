@@ -171,7 +171,7 @@ fn cover_overrun(
     match hold.overrun {
         OverrunPolicy::Reject => Err(Rejection::CaptureExceedsHold {
             hold: hold.position,
-            asset: hold.asset.clone(),
+            asset: (&hold.asset).into(),
             amount: asked,
             held: hold.held(),
         }),
@@ -198,7 +198,7 @@ fn capture_late(
     if asked > left && hold.overrun == OverrunPolicy::Reject {
         return Err(Rejection::CaptureExceedsHold {
             hold: hold.position,
-            asset: hold.asset.clone(),
+            asset: (&hold.asset).into(),
             amount: asked,
             held: left,
         });

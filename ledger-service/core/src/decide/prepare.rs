@@ -11,6 +11,7 @@ use crate::{
     account::{Account, Funding, Lot, Status},
     catalog::Grant,
     event::{Credited, Event, HOUSE, HoldEnded, LotExpired, Payload},
+    name::Name,
     primitives::Timestamp,
 };
 
@@ -72,7 +73,13 @@ pub(super) fn apply(account: &mut Account, event: &Event) {
 }
 
 fn apply_payload(account: &mut Account, context: &Context<'_>, payload: Payload) {
-    let event = bare_event(account, context, "", context.next_position, payload);
+    let event = bare_event(
+        account,
+        context,
+        &Name::default(),
+        context.next_position,
+        payload,
+    );
     apply(account, &event);
 }
 

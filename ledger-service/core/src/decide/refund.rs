@@ -29,7 +29,7 @@ pub(super) fn refund(
     if amount > refundable || refundable == 0 {
         return Err(Rejection::RefundExceedsCharge {
             charge: charge.position,
-            asset: charge.asset.clone(),
+            asset: (&charge.asset).into(),
             amount,
             refundable,
         });

@@ -22,7 +22,7 @@ pub(super) fn transfer(mut work: Work<'_>, transfer: &Transfer) -> Result<Vec<De
     } = transfer;
     if *destination_account == work.request.account {
         return Err(Rejection::TransferToSelf {
-            account: destination_account.clone(),
+            account: destination_account.into(),
         });
     }
     check_asset(work.context.catalog, asset)?;
@@ -45,7 +45,7 @@ pub(super) fn transfer(mut work: Work<'_>, transfer: &Transfer) -> Result<Vec<De
     }
     let Some(destination) = &mut work.other else {
         return Err(Rejection::AccountNotFound {
-            account: destination_account.clone(),
+            account: destination_account.into(),
         });
     };
     destination.check_balance(asset, *amount)?;

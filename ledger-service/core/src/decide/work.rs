@@ -11,6 +11,7 @@ use crate::{
     limits::{
         AMOUNT_MAX, BALANCE_MAX, PARTS_BEFORE_PURCHASED_MERGE, PARTS_MAX, STATE_BYTES_FOR_NEW_PARTS,
     },
+    name::Name,
     rejection::Rejection,
 };
 
@@ -196,18 +197,18 @@ impl<'a> Work<'a> {
 pub(super) fn bare_event(
     account: &Account,
     context: &Context<'_>,
-    origin: &str,
+    origin: &Name,
     position: u64,
     payload: Payload,
 ) -> Event {
     Event {
         format: FORMAT,
-        book: String::new(),
+        book: Name::default(),
         position,
-        account: String::new(),
+        account: Name::default(),
         version: account.version.saturating_add(1),
         previous_position: account.position,
-        origin: origin.to_owned(),
+        origin: origin.clone(),
         request_id: None,
         annotations: Annotations::default(),
         recorded_at: context.now,

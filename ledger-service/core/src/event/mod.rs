@@ -19,6 +19,7 @@ pub use payload::{
 
 use crate::{
     account::{AssetTotals, Funding, Lot},
+    name::Name,
     primitives::{RequestId, Timestamp},
 };
 
@@ -37,13 +38,13 @@ pub struct Event {
     pub format: u8,
     /// The book.
     #[n(1)]
-    pub book: String,
+    pub book: Name,
     /// The place in the book's log, from 1.
     #[n(2)]
     pub position: u64,
     /// The account's id within the book.
     #[n(3)]
-    pub account: String,
+    pub account: Name,
     /// The place among the account's own events, from 1.
     #[n(4)]
     pub version: u64,
@@ -52,7 +53,7 @@ pub struct Event {
     pub previous_position: u64,
     /// The bot or service that it came from.
     #[n(6)]
-    pub origin: String,
+    pub origin: Name,
     /// The request that wrote it; absent if time alone did.
     #[n(7)]
     pub request_id: Option<RequestId>,
@@ -91,7 +92,7 @@ pub struct Event {
 pub struct Annotations {
     /// The caller's own id of the thing.
     #[n(0)]
-    pub external_id: Option<String>,
+    pub external_id: Option<Name>,
     /// Keys are in the catalog's list.
     #[n(1)]
     #[cbor(default, skip_if = "BTreeMap::is_empty")]
@@ -101,7 +102,7 @@ pub struct Annotations {
     pub occurred_at: Option<Timestamp>,
     /// The person who acted.
     #[n(3)]
-    pub person: Option<String>,
+    pub person: Option<Name>,
     /// Why.
     #[n(4)]
     pub reason: Option<Reason>,
@@ -113,7 +114,7 @@ pub struct Annotations {
 pub struct Reason {
     /// A stable code in UPPER_SNAKE.
     #[n(0)]
-    pub code: String,
+    pub code: Name,
     /// Free text for staff.
     #[n(1)]
     pub text: Option<String>,
@@ -125,7 +126,7 @@ pub struct Reason {
 pub struct Balance {
     /// The asset.
     #[n(0)]
-    pub asset: String,
+    pub asset: Name,
     /// Everything the account owns.
     #[n(1)]
     pub balance: i64,
@@ -137,9 +138,9 @@ pub struct Balance {
 impl Balance {
     /// The balance that the sums of an asset say.
     #[must_use]
-    pub fn new(asset: &str, totals: &AssetTotals) -> Self {
+    pub fn new(asset: &Name, totals: &AssetTotals) -> Self {
         Self {
-            asset: asset.to_owned(),
+            asset: asset.clone(),
             balance: totals.balance,
             held: totals.held,
         }

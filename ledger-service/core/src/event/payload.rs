@@ -8,6 +8,7 @@ use super::PaidWith;
 use crate::{
     account::Lot,
     catalog::OverrunPolicy,
+    name::Name,
     primitives::{Money, Timestamp},
 };
 
@@ -88,13 +89,13 @@ pub struct Credited {
 pub struct Debited {
     /// The operation; absent for an explicit price without one.
     #[n(0)]
-    pub operation: Option<String>,
+    pub operation: Option<Name>,
     /// How many of it.
     #[n(1)]
     pub quantity: i64,
     /// The asset.
     #[n(2)]
-    pub asset: String,
+    pub asset: Name,
     /// The price of all of it.
     #[n(3)]
     pub amount: i64,
@@ -115,10 +116,10 @@ pub struct Refunded {
     pub charge: u64,
     /// The operation of the charge.
     #[n(1)]
-    pub operation: Option<String>,
+    pub operation: Option<Name>,
     /// The asset.
     #[n(2)]
-    pub asset: String,
+    pub asset: Name,
     /// What came back.
     #[n(3)]
     pub amount: i64,
@@ -144,13 +145,13 @@ pub struct Refunded {
 pub struct HoldPlaced {
     /// The operation; absent for an explicit price without one.
     #[n(0)]
-    pub operation: Option<String>,
+    pub operation: Option<Name>,
     /// How many of it.
     #[n(1)]
     pub quantity: i64,
     /// The asset.
     #[n(2)]
-    pub asset: String,
+    pub asset: Name,
     /// The price, reserved in full.
     #[n(3)]
     pub amount: i64,
@@ -186,10 +187,10 @@ pub struct HoldCaptured {
     pub hold: u64,
     /// The operation of the hold.
     #[n(1)]
-    pub operation: Option<String>,
+    pub operation: Option<Name>,
     /// The asset.
     #[n(2)]
-    pub asset: String,
+    pub asset: Name,
     /// What was taken in all.
     #[n(3)]
     pub amount: i64,
@@ -234,7 +235,7 @@ pub struct HoldEnded {
     pub hold: u64,
     /// The asset.
     #[n(1)]
-    pub asset: String,
+    pub asset: Name,
     /// What went back to the wallet.
     #[n(2)]
     pub amount: i64,
@@ -247,7 +248,7 @@ pub struct HoldEnded {
     pub graced: Vec<u64>,
     /// The operation of the hold.
     #[n(5)]
-    pub operation: Option<String>,
+    pub operation: Option<Name>,
 }
 
 /// What was left of a lot ended by time.
@@ -265,7 +266,7 @@ pub struct LotExpired {
 pub struct Adjusted {
     /// The asset.
     #[n(0)]
-    pub asset: String,
+    pub asset: Name,
     /// The change.
     #[n(1)]
     pub delta: i64,
@@ -284,10 +285,10 @@ pub struct Adjusted {
 pub struct TransferSent {
     /// The other account's id.
     #[n(0)]
-    pub destination: String,
+    pub destination: Name,
     /// The asset.
     #[n(1)]
-    pub asset: String,
+    pub asset: Name,
     /// What was sent.
     #[n(2)]
     pub amount: i64,
@@ -302,13 +303,13 @@ pub struct TransferSent {
 pub struct TransferReceived {
     /// The other account's id.
     #[n(0)]
-    pub source: String,
+    pub source: Name,
     /// The position of the TransferSent event.
     #[n(1)]
     pub transfer: u64,
     /// The asset.
     #[n(2)]
-    pub asset: String,
+    pub asset: Name,
     /// What was received.
     #[n(3)]
     pub amount: i64,
@@ -323,10 +324,10 @@ pub struct TransferReceived {
 pub struct PaymentSucceeded {
     /// The provider.
     #[n(0)]
-    pub provider: String,
+    pub provider: Name,
     /// The shop or bot that its ids belong to.
     #[n(1)]
-    pub merchant_account: String,
+    pub merchant_account: Name,
     /// Every id that it gave.
     #[n(2)]
     pub provider_ids: Vec<ProviderId>,
@@ -347,10 +348,10 @@ pub struct PaymentSucceeded {
 pub struct ProviderId {
     /// What it names, e.g. `payment`.
     #[n(0)]
-    pub kind: String,
+    pub kind: Name,
     /// The id.
     #[n(1)]
-    pub id: String,
+    pub id: Name,
 }
 
 /// A catalog came into force.

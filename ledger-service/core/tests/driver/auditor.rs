@@ -190,7 +190,7 @@ fn check_order(before: &Account, event: &Event, say: &dyn Fn() -> String) {
     let pays = |lot: &Lot| {
         any_scope
             || lot.scope.is_empty()
-            || operation.is_some_and(|name| lot.scope.contains(&name.to_owned()))
+            || operation.is_some_and(|name| lot.scope.contains(&name.into()))
     };
     let mut lots: Vec<&Lot> = before
         .lots

@@ -12,7 +12,7 @@ pub(crate) mod sources;
 use std::collections::BTreeMap;
 
 use ledger_core::{
-    Account, Accounts, Command, Context, Event, Party, Payload, Record, Rejection, Request,
+    Account, Accounts, Command, Context, Event, Name, Party, Payload, Record, Rejection, Request,
     RequestId, Timestamp,
     catalog::{Catalog, parse},
     command::{Target, encode},
@@ -34,13 +34,13 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// One book in memory.
 #[derive(Clone)]
 pub(crate) struct Ledger {
-    pub(crate) book: String,
+    pub(crate) book: Name,
     pub(crate) now: Timestamp,
     pub(crate) catalog: Catalog,
     pub(crate) catalog_version: u64,
     /// The event at index `i` has position `i + 1`.
     pub(crate) events: Vec<Event>,
-    pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) accounts: BTreeMap<Name, Account>,
     requests: u64,
 }
 
@@ -56,7 +56,7 @@ impl Ledger {
     pub(crate) fn new(text: &str) -> Self {
         let catalog = catalog(text);
         Self {
-            book: catalog.book.clone(),
+            book: catalog.book.as_str().into(),
             now: START,
             catalog,
             catalog_version: 1,
@@ -82,9 +82,9 @@ impl Ledger {
         id[8..].copy_from_slice(&self.requests.to_be_bytes());
         id[6] = 0x80;
         Request {
-            account: account.to_owned(),
+            account: account.into(),
             request_id: Some(RequestId(id)),
-            origin: "bot".to_owned(),
+            origin: "bot".into(),
             annotations: Annotations::default(),
             expires_at: None,
             command,
@@ -119,7 +119,7 @@ impl Ledger {
                 format: FORMAT,
                 book: self.book.clone(),
                 position: self.next_position(),
-                account: id.to_owned(),
+                account: id.clone(),
                 version: before.version + 1,
                 previous_position: before.position,
                 origin: request.origin.clone(),
@@ -175,7 +175,7 @@ impl Ledger {
     /// The events alone, applied from scratch, give the same accounts; bytes of
     /// events and accounts give the same values again.
     pub(crate) fn assert_replays(&self) {
-        let mut accounts: BTreeMap<String, Account> = BTreeMap::new();
+        let mut accounts: BTreeMap<Name, Account> = BTreeMap::new();
         for event in &self.events {
             let bytes = encode(event);
             let decoded = Event::decode(&bytes).expect("an event can be read");

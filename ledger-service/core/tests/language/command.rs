@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger_core::{
-    Command, Money, RequestId, Timestamp,
+    Command, Money, Name, RequestId, Timestamp,
     account::Funding,
     catalog::OverrunPolicy,
     command::{
@@ -67,12 +67,12 @@ pub(crate) fn read(words: &Words, scope: &Scope<'_>) -> Said {
 
 fn annotations(words: &mut Words) -> Annotations {
     Annotations {
-        external_id: words.option("external_id"),
+        external_id: words.option("external_id").map(Name::from),
         metadata: words.options("meta."),
         occurred_at: words.option("occurred").map(|text| time(&text)),
-        person: words.option("person"),
+        person: words.option("person").map(Name::from),
         reason: words.option("reason").map(|code| Reason {
-            code,
+            code: code.into(),
             text: words.option("reason_text"),
         }),
     }
@@ -126,7 +126,7 @@ fn credit(words: &mut Words) -> Command {
     let bought = words.flag("bought");
     Command::Credit(Credit {
         amount: number(words.word(2)),
-        asset: words.word(3).to_owned(),
+        asset: words.word(3).into(),
         funding: if bought {
             Funding::Purchased
         } else {
@@ -134,14 +134,14 @@ fn credit(words: &mut Words) -> Command {
         },
         source: words
             .option("source")
-            .unwrap_or_else(|| "CREDIT".to_owned()),
+            .map_or_else(|| "CREDIT".into(), Name::from),
         priority: words
             .option("priority")
             .map_or(0, |text| text.parse().expect("a priority")),
         lot_expire_time: words.option("expires").map(|text| time(&text)),
-        scope: words.option("scope").map_or_else(Vec::new, |text| {
-            text.split(',').map(str::to_owned).collect()
-        }),
+        scope: words
+            .option("scope")
+            .map_or_else(Vec::new, |text| text.split(',').map(Name::from).collect()),
         cost_basis: words.option("paid").map(|text| money(&text)),
     })
 }
@@ -169,7 +169,7 @@ fn hold(words: &mut Words) -> Command {
 }
 
 /// `ACCOUNT OPERATION xN`; the operation may be left out beside a price.
-fn order(words: &Words) -> (Option<String>, i64) {
+fn order(words: &Words) -> (Option<Name>, i64) {
     let (mut operation, mut quantity) = (None, 1);
     for index in 2..4 {
         let Some(word) = words.find(index) else { break };
@@ -178,7 +178,7 @@ fn order(words: &Words) -> (Option<String>, i64) {
             .and_then(|digits| digits.parse().ok())
         {
             Some(number) => quantity = number,
-            None => operation = Some(word.to_owned()),
+            None => operation = Some(word.into()),
         }
     }
     (operation, quantity)
@@ -187,9 +187,9 @@ fn order(words: &Words) -> (Option<String>, i64) {
 fn transfer(words: &Words) -> Command {
     assert_eq!(words.word(2), "to", "transfer A to B AMOUNT ASSET");
     Command::Transfer(Transfer {
-        destination_account: words.word(3).to_owned(),
+        destination_account: words.word(3).into(),
         amount: number(words.word(4)),
-        asset: words.word(5).to_owned(),
+        asset: words.word(5).into(),
     })
 }
 
@@ -206,7 +206,7 @@ fn adjust(words: &Words) -> Command {
         other => panic!("adjust A ASSET by N, or to N seen N, not `{other}`"),
     };
     Command::Adjust(Adjust {
-        asset: words.word(2).to_owned(),
+        asset: words.word(2).into(),
         change,
     })
 }
@@ -217,17 +217,17 @@ fn pay(words: &mut Words) -> Command {
     Command::RecordPayment(RecordPayment {
         amount: Money {
             amount: number(words.word(2)),
-            currency: words.word(3).to_owned(),
+            currency: words.word(3).into(),
         },
         provider: words
             .option("provider")
-            .unwrap_or_else(|| "yookassa".to_owned()),
+            .map_or_else(|| "yookassa".into(), Name::from),
         merchant_account: words
             .option("merchant")
-            .unwrap_or_else(|| "shop-1".to_owned()),
+            .map_or_else(|| "shop-1".into(), Name::from),
         provider_ids: vec![ProviderId {
-            kind: "payment".to_owned(),
-            id,
+            kind: "payment".into(),
+            id: id.into(),
         }],
         income_amount: words.option("income").map(|text| money(&text)),
         test,
@@ -273,7 +273,7 @@ fn number(text: &str) -> i64 {
 fn asset_amount(text: &str) -> AssetAmount {
     let (amount, asset) = text.split_once(':').expect("AMOUNT:ASSET");
     AssetAmount {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         amount: number(amount),
     }
 }

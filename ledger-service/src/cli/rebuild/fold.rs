@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ledger_core::{Account, account::FOLD_VERSION, command::encode};
+use ledger_core::{Account, Name, account::FOLD_VERSION, command::encode};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -60,7 +60,7 @@ fn follow(head: &mut Head, rows: &[StoredEvent]) -> Result<Vec<Recorded>, String
 /// The states as the events so far make them, as far as they are in memory.
 pub(super) struct Fold {
     head: Head,
-    held: HashMap<String, Account>,
+    held: HashMap<Name, Account>,
     open: Requests,
     /// How many accounts there are so far.
     pub(super) accounts: u64,
@@ -93,7 +93,7 @@ impl Fold {
     }
 
     /// The accounts that these events go on with, and that are not in memory.
-    pub(super) fn missing(&self, events: &[Recorded]) -> Vec<String> {
+    pub(super) fn missing(&self, events: &[Recorded]) -> Vec<Name> {
         let mut seen = HashSet::new();
         let accounts = events.iter().map(|recorded| &recorded.event);
         accounts
@@ -160,7 +160,7 @@ impl Fold {
     }
 
     /// The states, which are not in memory any more, in the order of ids.
-    pub(super) fn take_states(&mut self) -> Vec<(String, Account)> {
+    pub(super) fn take_states(&mut self) -> Vec<(Name, Account)> {
         let mut states: Vec<_> = std::mem::take(&mut self.held).into_iter().collect();
         states.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         states
@@ -168,7 +168,7 @@ impl Fold {
 }
 
 /// The row of a state.
-pub(super) fn stored_account((id, account): &(String, Account)) -> StoredAccount {
+pub(super) fn stored_account((id, account): &(Name, Account)) -> StoredAccount {
     StoredAccount {
         account: id.clone(),
         version: account.version,

@@ -19,9 +19,9 @@ const BOOK: &str = "media-lab";
 
 fn request(account: &str, number: u8, command: Command) -> Request {
     Request {
-        account: account.to_owned(),
+        account: account.into(),
         request_id: Some(RequestId([number; 16])),
-        origin: "test".to_owned(),
+        origin: "test".into(),
         annotations: Annotations::default(),
         expires_at: None,
         command,
@@ -46,7 +46,7 @@ async fn states_that_were_written_down_are_gone_on_with() {
     for number in 1..=120 {
         for account in 0..50 {
             let add = Command::Adjust(Adjust {
-                asset: "RUB".to_owned(),
+                asset: "RUB".into(),
                 change: Change::Delta(i64::from(number)),
             });
             requests.push(request(&format!("tg:{account}"), number, add));

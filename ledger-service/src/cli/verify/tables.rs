@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger_core::{Account, account::FOLD_VERSION, command::encode};
+use ledger_core::{Account, Name, account::FOLD_VERSION, command::encode};
 
 use super::{Findings, multiset::Multiset};
 use crate::store::{
@@ -19,10 +19,10 @@ pub(super) async fn accounts(
     store: &SharedStore,
     book: &str,
     head: &Head,
-    expected: &BTreeMap<String, Account>,
+    expected: &BTreeMap<Name, Account>,
     findings: &mut Findings,
 ) -> Result<u64, StoreError> {
-    let mut after = String::new();
+    let mut after = Name::default();
     let (mut found, mut highest) = (0_usize, 0);
     loop {
         let rows = store.accounts_after(book, &after, CHUNK_ROWS).await?;
@@ -155,7 +155,7 @@ pub(super) async fn index(
     findings: &mut Findings,
 ) -> Result<u64, StoreError> {
     let mut stored = Multiset::default();
-    let (mut account, mut position, mut highest) = (String::new(), 0, 0);
+    let (mut account, mut position, mut highest) = (Name::default(), 0, 0);
     loop {
         let rows = store
             .index_rows_after(book, &account, position, CHUNK_ROWS)
@@ -222,18 +222,18 @@ mod tests {
     #[test]
     fn every_column_of_an_index_row_counts() {
         let row = IndexedEvent {
-            account: "tg:1".to_owned(),
+            account: "tg:1".into(),
             position: 7,
             kind: 4,
             operation: None,
             operations_delta: 1,
             recorded_at: Timestamp(9),
-            external_id: Some("task".to_owned()),
+            external_id: Some("task".into()),
         };
-        let text = |text: &str| Some(text.to_owned());
+        let text = |text: &str| Some(text.into());
         let others = [
             IndexedEvent {
-                account: "tg:2".to_owned(),
+                account: "tg:2".into(),
                 ..row.clone()
             },
             IndexedEvent {

@@ -1,8 +1,9 @@
 //! What a draft has come to: what is appended, and what it is answered with.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use ledger_core::{Timestamp, account::FOLD_VERSION, command::encode};
+use hashbrown::HashMap;
+use ledger_core::{Name, Timestamp, account::FOLD_VERSION, command::encode};
 
 use super::OverlayAccount;
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 pub(in crate::engine) struct Outcome {
     pub(in crate::engine) head: Head,
     pub(in crate::engine) catalog: Arc<CatalogInForce>,
-    pub(in crate::engine) states: Vec<(String, CachedAccount)>,
+    pub(in crate::engine) states: Vec<(Name, CachedAccount)>,
 }
 
 /// The decisions of a batch, on top of one head.
@@ -24,7 +25,7 @@ pub(in crate::engine) struct Decisions {
     pub(super) now: Timestamp,
     pub(super) head: Head,
     pub(super) catalog: Arc<CatalogInForce>,
-    pub(super) overlay: HashMap<String, OverlayAccount>,
+    pub(super) overlay: HashMap<Name, OverlayAccount>,
     pub(super) events: Vec<NewEvent>,
     pub(super) recorded: Vec<Arc<Recorded>>,
     pub(super) requests: Vec<StoredRequest>,

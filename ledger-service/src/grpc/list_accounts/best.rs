@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use ledger_core::Account;
+use ledger_core::{Account, Name};
 use minicbor::{Decode, Encode};
 
 /// An account of a list, as it is now.
@@ -20,18 +20,18 @@ pub(super) struct Cursor {
     pub(super) key: i64,
     /// Its id.
     #[n(1)]
-    pub(super) account: String,
+    pub(super) account: Name,
 }
 
 /// The place of an account in a list: the largest key first, then by id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(Reverse<i64>, String);
+struct Place(Reverse<i64>, Name);
 
 /// What an account is ordered by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rank {
     pub(super) key: i64,
-    pub(super) account: String,
+    pub(super) account: Name,
 }
 
 impl Rank {

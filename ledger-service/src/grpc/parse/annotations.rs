@@ -120,13 +120,13 @@ impl Fields {
         let rule = "must be at most 512 bytes, without U+0000";
         self.check(is_short, "annotations.reason.text", rule);
         Some(Reason {
-            code,
+            code: code.into(),
             text: filled(text),
         })
     }
 }
 
 /// A text, if there is any.
-pub(super) fn filled(text: String) -> Option<String> {
-    if text.is_empty() { None } else { Some(text) }
+pub(super) fn filled<T: From<String>>(text: String) -> Option<T> {
+    (!text.is_empty()).then(|| text.into())
 }

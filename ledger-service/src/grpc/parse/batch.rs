@@ -1,6 +1,6 @@
 //! Batch calls: many requests of one kind in one append.
 
-use ledger_core::Timestamp;
+use ledger_core::{Name, Timestamp};
 use ledger_proto::v1;
 use tonic::Status;
 
@@ -46,7 +46,7 @@ pub(in crate::grpc) struct ParsedBatch {
     /// The book.
     pub(in crate::grpc) book: String,
     /// The bare ids of the items' accounts.
-    pub(in crate::grpc) accounts: Vec<String>,
+    pub(in crate::grpc) accounts: Vec<Name>,
     /// The call.
     pub(in crate::grpc) call: Call,
 }

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use ledger_core::Name;
 use tonic::Request;
 
 use super::{fields::Fields, text};
@@ -17,7 +18,7 @@ const ORIGIN_DEFAULT: &str = "unknown";
 #[derive(Clone, Debug)]
 pub(in crate::grpc) struct Caller {
     /// What the header says, if it can be right.
-    origin: Option<String>,
+    origin: Option<Name>,
     deadline: Instant,
 }
 
@@ -25,12 +26,12 @@ impl Caller {
     /// Reads the headers.
     pub(in crate::grpc) fn of<T>(request: &Request<T>) -> Self {
         let origin = match request.metadata().get(ORIGIN) {
-            None => Some(ORIGIN_DEFAULT.to_owned()),
+            None => Some(ORIGIN_DEFAULT.into()),
             Some(value) => value
                 .to_str()
                 .ok()
                 .filter(|text| text::is_origin(text))
-                .map(str::to_owned),
+                .map(Name::from),
         };
         Self {
             origin,
@@ -50,10 +51,10 @@ impl Caller {
     }
 
     /// Where the request comes from.
-    pub(super) fn origin(self, fields: &mut Fields) -> String {
+    pub(super) fn origin(self, fields: &mut Fields) -> Name {
         self.origin.unwrap_or_else(|| {
             fields.refuse(ORIGIN, text::ORIGIN_RULE);
-            String::new()
+            Name::default()
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The commands' own fields.
 
 use ledger_core::{
-    Command,
+    Command, Name,
     account::Funding,
     catalog::OverrunPolicy,
     command::{
@@ -112,9 +112,9 @@ pub(in crate::grpc) fn credit(
         }
     };
     let source = if message.source.is_empty() {
-        CREDIT_SOURCE.to_owned()
+        CREDIT_SOURCE.into()
     } else {
-        message.source
+        Name::from(message.source)
     };
     fields.check(text::is_code(&source), "source", text::CODE_RULE);
     let has_priority = PRIORITIES.contains(&message.priority);
@@ -135,7 +135,7 @@ pub(in crate::grpc) fn credit(
 }
 
 /// The operations that a lot may pay for, ordered, without doubles.
-fn scope(mut scope: Vec<String>, fields: &mut Fields) -> Vec<String> {
+fn scope(mut scope: Vec<String>, fields: &mut Fields) -> Vec<Name> {
     fields.check(
         scope.len() <= SCOPE_MAX,
         "scope",
@@ -145,7 +145,7 @@ fn scope(mut scope: Vec<String>, fields: &mut Fields) -> Vec<String> {
     fields.check(is_right, "scope", text::OPERATION_RULE);
     scope.sort_unstable();
     scope.dedup();
-    scope
+    scope.into_iter().map(Name::from).collect()
 }
 
 pub(in crate::grpc) fn charge(
@@ -203,7 +203,7 @@ fn overrun_policy(policy: i32, fields: &mut Fields) -> Option<OverrunPolicy> {
 
 /// Without a price of the caller's own, an operation has to have one.
 pub(super) fn check_priced(
-    operation: Option<&String>,
+    operation: Option<&Name>,
     explicit_price: Option<&AssetAmount>,
     fields: &mut Fields,
 ) {
@@ -239,7 +239,7 @@ pub(in crate::grpc) fn transfer(
         "must be an account of the same book",
     );
     let AssetAmount { asset, amount } = required_amount(&AMOUNT, message.amount, fields);
-    let destination_account = destination.account().to_owned();
+    let destination_account = destination.account().into();
     Command::Transfer(command::Transfer {
         destination_account,
         asset,
@@ -256,7 +256,7 @@ fn required_amount(
     fields.check(amount.is_some(), field.whole, REQUIRED);
     let amount = fields.amount(field, amount, 1);
     amount.unwrap_or_else(|| AssetAmount {
-        asset: String::new(),
+        asset: Name::default(),
         amount: 0,
     })
 }
@@ -291,7 +291,7 @@ pub(in crate::grpc) fn adjust(
         }
     };
     Command::Adjust(Adjust {
-        asset: message.asset,
+        asset: message.asset.into(),
         change,
     })
 }
@@ -314,11 +314,11 @@ pub(in crate::grpc) fn record_payment(
         .is_none_or(|income| income.amount <= AMOUNT_MAX);
     fields.check(is_small, INCOME.amount, "must be at most 10^15");
     Command::RecordPayment(RecordPayment {
-        provider: message.provider,
-        merchant_account: message.merchant_account,
+        provider: message.provider.into(),
+        merchant_account: message.merchant_account.into(),
         provider_ids: provider_ids(message.provider_ids, fields),
         amount: amount.unwrap_or_else(|| ledger_core::Money {
-            currency: String::new(),
+            currency: Name::default(),
             amount: 0,
         }),
         income_amount,
@@ -342,7 +342,10 @@ fn provider_ids(ids: Vec<v1::ProviderId>, fields: &mut Fields) -> Vec<ProviderId
     );
     let mut read: Vec<ProviderId> = Vec::with_capacity(ids.len().min(PROVIDER_IDS_MAX));
     for (index, v1::ProviderId { kind, id }) in ids.into_iter().take(PROVIDER_IDS_MAX).enumerate() {
-        let id = ProviderId { kind, id };
+        let id = ProviderId {
+            kind: kind.into(),
+            id: id.into(),
+        };
         if !text::is_kind(&id.kind) {
             fields.refuse(&format!("{FIELD}[{index}].kind"), text::KIND_RULE);
         }

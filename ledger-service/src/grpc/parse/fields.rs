@@ -3,7 +3,7 @@
 //! is used, because [`Fields::finish`] fails then.
 
 use ledger_core::{
-    Money, RequestId, Timestamp,
+    Money, Name, RequestId, Timestamp,
     command::{AssetAmount, Target},
 };
 use ledger_proto::v1;
@@ -161,12 +161,12 @@ impl Fields {
     }
 
     /// An operation; nothing if it is not said.
-    pub(super) fn operation(&mut self, field: &str, id: String) -> Option<String> {
+    pub(super) fn operation(&mut self, field: &str, id: String) -> Option<Name> {
         if id.is_empty() {
             return None;
         }
         self.check(text::is_operation(&id), field, text::OPERATION_RULE);
-        Some(id)
+        Some(id.into())
     }
 
     /// A quantity of one asset, at least `min`; nothing if it is not said.
@@ -179,7 +179,10 @@ impl Fields {
         let v1::AssetAmount { asset, amount } = amount?;
         self.asset(field.unit, &asset);
         self.at_least(field.amount, amount, min);
-        Some(AssetAmount { asset, amount })
+        Some(AssetAmount {
+            asset: asset.into(),
+            amount,
+        })
     }
 
     /// An amount of money, at least `min`; nothing if it is not said.
@@ -196,7 +199,10 @@ impl Fields {
             text::CURRENCY_RULE,
         );
         self.at_least(field.amount, amount, min);
-        Some(Money { currency, amount })
+        Some(Money {
+            currency: currency.into(),
+            amount,
+        })
     }
 
     /// A number that is at least `min`, which is 0 or 1.

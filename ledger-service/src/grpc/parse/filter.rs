@@ -1,6 +1,6 @@
 //! Which events a reader wants to see.
 
-use ledger_core::{Event, RequestId, Timestamp, event::Payload};
+use ledger_core::{Event, Name, RequestId, Timestamp, event::Payload};
 use ledger_proto::v1;
 
 use super::{Fields, annotations::filled, text};
@@ -10,28 +10,28 @@ use crate::grpc::names::AccountName;
 #[derive(Clone, Debug, Default)]
 pub(in crate::grpc) struct EventQuery {
     /// The bare id of an account.
-    pub(in crate::grpc) account: Option<String>,
+    pub(in crate::grpc) account: Option<Name>,
     /// Recorded at or after this time.
     pub(in crate::grpc) time_min: Option<Timestamp>,
     /// Recorded before this time.
     pub(in crate::grpc) time_max: Option<Timestamp>,
     /// The numbers of kinds, a bit each; all if 0.
     kinds: u32,
-    operation: Option<String>,
-    asset: Option<String>,
-    source: Option<String>,
+    operation: Option<Name>,
+    asset: Option<Name>,
+    source: Option<Name>,
     /// Of this request.
     pub(in crate::grpc) request_id: Option<RequestId>,
-    person: Option<String>,
+    person: Option<Name>,
     /// With this id of the caller's own.
-    pub(in crate::grpc) external_id: Option<String>,
-    origin: Option<String>,
+    pub(in crate::grpc) external_id: Option<Name>,
+    origin: Option<Name>,
 }
 
 impl EventQuery {
     /// Whether an event is wanted. Times are left to positions.
     pub(in crate::grpc) fn matches(&self, event: &Event) -> bool {
-        let is = |wanted: &Option<String>, found: Option<&str>| {
+        let is = |wanted: &Option<Name>, found: Option<&str>| {
             wanted.is_none() || wanted.as_deref() == found
         };
         // Of what time alone made, the envelope's request is not the cause.
@@ -74,7 +74,7 @@ impl EventQuery {
     }
 
     fn moves(&self, payload: &Payload) -> bool {
-        let any = |wanted: &Option<String>, text: fn(&ledger_core::account::Lot) -> &String| {
+        let any = |wanted: &Option<Name>, text: fn(&ledger_core::account::Lot) -> &Name| {
             wanted
                 .as_ref()
                 .is_none_or(|wanted| payload.parts().any(|part| text(part) == wanted))
@@ -143,7 +143,7 @@ impl Fields {
         self.check(query.time_max.is_none(), "filter.record_time_max", RULE);
     }
 
-    fn filter_account(&mut self, name: String, book: &str) -> Option<String> {
+    fn filter_account(&mut self, name: String, book: &str) -> Option<Name> {
         if name.is_empty() {
             return None;
         }
@@ -154,7 +154,7 @@ impl Fields {
             "filter.account",
             "must be an account of the request's book",
         );
-        Some(name.account().to_owned())
+        Some(name.account().into())
     }
 
     fn kinds(&mut self, types: &[i32]) -> u32 {
@@ -178,8 +178,8 @@ impl Fields {
         text: String,
         is_right: fn(&str) -> bool,
         rule: &str,
-    ) -> Option<String> {
-        let text = filled(text)?;
+    ) -> Option<Name> {
+        let text: Name = filled(text)?;
         self.check(is_right(&text), field, rule);
         Some(text)
     }

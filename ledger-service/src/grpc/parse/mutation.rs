@@ -1,7 +1,7 @@
 //! What all mutations have in common: the account, the id, and how the request
 //! is to be carried out.
 
-use ledger_core::{Command, Request, Timestamp, event::Annotations};
+use ledger_core::{Command, Name, Request, Timestamp, event::Annotations};
 use ledger_proto::v1;
 use tonic::Status;
 
@@ -99,7 +99,7 @@ pub(in crate::grpc) fn mutation<R: Enveloped>(
 /// One request, with what its call says for it.
 pub(super) struct Item {
     pub(super) envelope: Envelope,
-    pub(super) origin: String,
+    pub(super) origin: Name,
     pub(super) expires_at: Option<Timestamp>,
 }
 
@@ -126,7 +126,7 @@ impl Item {
         };
         let command = read(message, setting, fields);
         let request = Request {
-            account: name.account().to_owned(),
+            account: name.account().into(),
             request_id: Some(request_id),
             origin: self.origin,
             annotations,

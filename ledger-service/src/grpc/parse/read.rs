@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ledger_core::{Timestamp, command::AssetAmount};
+use ledger_core::{Name, Timestamp, command::AssetAmount};
 use ledger_proto::v1;
 use tonic::Status;
 
@@ -153,7 +153,7 @@ pub(in crate::grpc) enum AsOf {
 #[derive(Clone, Debug)]
 pub(in crate::grpc) struct Order {
     /// The operation.
-    pub(in crate::grpc) operation: Option<String>,
+    pub(in crate::grpc) operation: Option<Name>,
     /// How many of it.
     pub(in crate::grpc) quantity: i64,
     /// A price of the caller's own.

@@ -1,19 +1,19 @@
 //! Accounts, and what they have.
 
 use ledger_core::{
-    Account,
+    Account, Name,
     account::{Hold, Lot, Status},
     event::Balance,
 };
 use ledger_proto::v1;
 
-use super::{cost_basis, funding, number, overrun, reason, takes, timestamp};
+use super::{cost_basis, funding, number, or_empty, overrun, reason, scope, takes, timestamp};
 use crate::grpc::names::{AccountName, event_name, lot_name};
 
 /// Balances.
 pub(in crate::grpc) fn balances(balances: &[Balance]) -> Vec<v1::Balance> {
     let balance = |balance: &Balance| v1::Balance {
-        asset: balance.asset.clone(),
+        asset: (&balance.asset).into(),
         balance: balance.balance,
         available: balance.balance.saturating_sub(balance.held),
         held: balance.held,
@@ -28,7 +28,7 @@ pub(in crate::grpc) fn account(name: String, written: &Account, present: &Accoun
         name,
         state: state(written).into(),
         open_time: is_opened.then(|| timestamp(written.opened_at)),
-        origin: written.origin.clone(),
+        origin: (&written.origin).into(),
         block_reason: written.block.as_ref().map(reason),
         last_activity_time: is_opened.then(|| timestamp(written.last_activity_at)),
         version: number(written.version),
@@ -94,20 +94,20 @@ pub(in crate::grpc) fn lot(account: &AccountName, open: OpenLot) -> v1::Lot {
         expire_time: lot.expires_at.map(timestamp),
         cost_basis: cost_basis(&lot),
         create_time: Some(timestamp(lot.created_at)),
-        asset: lot.asset,
-        source: lot.source,
-        scope: lot.scope,
+        scope: scope(&lot),
+        asset: lot.asset.into(),
+        source: lot.source.into(),
     }
 }
 
 /// An open hold. `external_id` is told by the event that placed it.
-pub(in crate::grpc) fn hold(book: &str, hold: &Hold, external_id: String) -> v1::Hold {
+pub(in crate::grpc) fn hold(book: &str, hold: &Hold, external_id: Option<&Name>) -> v1::Hold {
     v1::Hold {
         name: event_name(book, hold.position),
         request_id: hold.request_id.map(|id| id.to_string()).unwrap_or_default(),
-        external_id,
-        operation: hold.operation.clone().unwrap_or_default(),
-        asset: hold.asset.clone(),
+        external_id: or_empty(external_id),
+        operation: or_empty(hold.operation.as_ref()),
+        asset: (&hold.asset).into(),
         held_amount: hold.held(),
         captured_amount: hold.captured,
         overrun_policy: overrun(hold.overrun),

@@ -4,8 +4,8 @@ use ledger_core::{Event, RequestId, account::Lot, event as core, event::Payload}
 use ledger_proto::v1::{self, event::Payload as Message};
 
 use super::{
-    asset_amount, balances, cost_basis, funding, money, number, overrun, paid_with, reason, take,
-    takes, timestamp,
+    asset_amount, balances, cost_basis, funding, money, number, or_empty, overrun, paid_with,
+    reason, scope, take, takes, timestamp,
 };
 use crate::{
     engine::Recorded,
@@ -44,13 +44,13 @@ pub(in crate::grpc) fn event(book: &str, recorded: &Recorded) -> v1::Event {
 /// Adds the request that made an event, and what its caller said.
 fn add_cause(message: &mut v1::Event, event: &Event) {
     let annotations = &event.annotations;
-    message.origin.clone_from(&event.origin);
+    message.origin = (&event.origin).into();
     message.request_id = id(event.request_id);
     message.atomic_request_id = id(event.call_id);
-    message.external_id = annotations.external_id.clone().unwrap_or_default();
+    message.external_id = or_empty(annotations.external_id.as_ref());
     message.actor = Some(v1::Actor {
-        key: event.origin.clone(),
-        person: annotations.person.clone().unwrap_or_default(),
+        key: (&event.origin).into(),
+        person: or_empty(annotations.person.as_ref()),
     });
     message.occur_time = annotations.occurred_at.map(timestamp);
     message.reason = annotations.reason.as_ref().map(reason);
@@ -84,13 +84,13 @@ fn payload(book: &str, event: &Event) -> Message {
             hold: event_name(book, ended.hold),
             amount: Some(asset_amount(&ended.asset, ended.amount)),
             returns: takes(&ended.parts),
-            operation: ended.operation.clone().unwrap_or_default(),
+            operation: or_empty(ended.operation.as_ref()),
         }),
         Payload::HoldExpired(ended) => Message::HoldExpired(v1::HoldExpired {
             hold: event_name(book, ended.hold),
             amount: Some(asset_amount(&ended.asset, ended.amount)),
             returns: takes(&ended.parts),
-            operation: ended.operation.clone().unwrap_or_default(),
+            operation: or_empty(ended.operation.as_ref()),
         }),
         Payload::LotExpired(expired) => Message::LotExpired(lot_expired(&expired.lot)),
         Payload::Adjusted(adjusted) => Message::Adjusted(v1::Adjusted {
@@ -127,10 +127,10 @@ fn credited(book: &str, event: &Event, credited: &core::Credited) -> v1::Credite
         lot: number(lot.id),
         amount: Some(asset_amount(&lot.asset, lot.amount)),
         funding: funding(lot.funding),
-        source: lot.source.clone(),
+        source: (&lot.source).into(),
         priority: lot.priority,
         expire_time: lot.expires_at.map(timestamp),
-        scope: lot.scope.clone(),
+        scope: scope(lot),
         cost_basis: cost_basis(lot),
         payment: credited
             .payment
@@ -141,7 +141,7 @@ fn credited(book: &str, event: &Event, credited: &core::Credited) -> v1::Credite
 
 fn debited(debited: &core::Debited) -> v1::Debited {
     v1::Debited {
-        operation: debited.operation.clone().unwrap_or_default(),
+        operation: or_empty(debited.operation.as_ref()),
         quantity: debited.quantity,
         price: Some(asset_amount(&debited.asset, debited.amount)),
         paid_with: paid_with(debited.paid_with),
@@ -151,7 +151,7 @@ fn debited(debited: &core::Debited) -> v1::Debited {
 
 fn hold_placed(placed: &core::HoldPlaced) -> v1::HoldPlaced {
     v1::HoldPlaced {
-        operation: placed.operation.clone().unwrap_or_default(),
+        operation: or_empty(placed.operation.as_ref()),
         quantity: placed.quantity,
         price: Some(asset_amount(&placed.asset, placed.amount)),
         overrun_policy: overrun(placed.overrun),
@@ -163,7 +163,7 @@ fn hold_placed(placed: &core::HoldPlaced) -> v1::HoldPlaced {
 fn hold_captured(book: &str, captured: &core::HoldCaptured) -> v1::HoldCaptured {
     v1::HoldCaptured {
         hold: event_name(book, captured.hold),
-        operation: captured.operation.clone().unwrap_or_default(),
+        operation: or_empty(captured.operation.as_ref()),
         amount: Some(asset_amount(&captured.asset, captured.amount)),
         paid_with: paid_with(captured.paid_with),
         takes: captured
@@ -186,7 +186,7 @@ fn lot_expired(lot: &Lot) -> v1::LotExpired {
         amount: Some(asset_amount(&lot.asset, lot.amount)),
         cost_basis: cost_basis(lot),
         funding: funding(lot.funding),
-        source: lot.source.clone(),
+        source: (&lot.source).into(),
     }
 }
 
@@ -208,12 +208,12 @@ fn payment_succeeded(payment: &core::PaymentSucceeded) -> v1::PaymentSucceeded {
         .provider_ids
         .iter()
         .map(|provider_id| v1::ProviderId {
-            kind: provider_id.kind.clone(),
-            id: provider_id.id.clone(),
+            kind: (&provider_id.kind).into(),
+            id: (&provider_id.id).into(),
         });
     v1::PaymentSucceeded {
-        provider: payment.provider.clone(),
-        merchant_account: payment.merchant_account.clone(),
+        provider: (&payment.provider).into(),
+        merchant_account: (&payment.merchant_account).into(),
         provider_ids: provider_ids.collect(),
         amount: Some(money(&payment.amount)),
         income_amount: payment.income.as_ref().map(money),

@@ -9,7 +9,7 @@ mod mutation;
 mod tests;
 
 use ledger_core::{
-    Money, Timestamp,
+    Money, Name, Timestamp,
     account::{Funding, Lot},
     catalog::OverrunPolicy,
     event::{PaidWith, Reason},
@@ -52,7 +52,7 @@ pub(super) fn asset_amount(asset: &str, amount: i64) -> v1::AssetAmount {
 /// An amount of money.
 pub(super) fn money(money: &Money) -> v1::Money {
     v1::Money {
-        currency: money.currency.clone(),
+        currency: (&money.currency).into(),
         amount: money.amount,
     }
 }
@@ -79,18 +79,28 @@ fn take(part: &Lot) -> v1::LotTake {
         amount: part.amount,
         cost_basis: cost_basis(part),
         funding: funding(part.funding),
-        source: part.source.clone(),
+        source: (&part.source).into(),
         expire_time: part.expires_at.map(timestamp),
         priority: part.priority,
-        scope: part.scope.clone(),
+        scope: scope(part),
     }
+}
+
+/// The operations that a lot may pay for.
+fn scope(lot: &Lot) -> Vec<String> {
+    lot.scope.iter().map(String::from).collect()
+}
+
+/// A name; empty if there is none.
+fn or_empty(name: Option<&Name>) -> String {
+    name.map(String::from).unwrap_or_default()
 }
 
 /// What was paid for a lot or a part of one.
 fn cost_basis(lot: &Lot) -> Option<v1::Money> {
-    let currency = lot.currency.clone()?;
+    let currency = lot.currency.as_ref()?;
     Some(v1::Money {
-        currency,
+        currency: currency.into(),
         amount: lot.basis,
     })
 }
@@ -114,7 +124,7 @@ fn overrun(policy: OverrunPolicy) -> i32 {
 
 fn reason(reason: &Reason) -> v1::Reason {
     v1::Reason {
-        code: reason.code.clone(),
+        code: (&reason.code).into(),
         text: reason.text.clone().unwrap_or_default(),
     }
 }

@@ -4,7 +4,7 @@ use ledger_core::{Payload, event::PaidWith};
 use ledger_proto::v1;
 use tonic::Status;
 
-use super::{asset_amount, balances, event, paid_with, timestamp};
+use super::{asset_amount, balances, event, or_empty, paid_with, timestamp};
 use crate::{
     engine::{Answer, Recorded},
     grpc::{
@@ -98,9 +98,9 @@ pub(in crate::grpc) fn place_hold(done: Done<'_>) -> Result<v1::PlaceHoldRespons
             .request_id
             .map(|id| id.to_string())
             .unwrap_or_default(),
-        external_id: envelope.annotations.external_id.clone().unwrap_or_default(),
-        operation: placed.operation.clone().unwrap_or_default(),
-        asset: placed.asset.clone(),
+        external_id: or_empty(envelope.annotations.external_id.as_ref()),
+        operation: or_empty(placed.operation.as_ref()),
+        asset: (&placed.asset).into(),
         held_amount: placed.amount,
         captured_amount: 0,
         overrun_policy: super::overrun(placed.overrun),

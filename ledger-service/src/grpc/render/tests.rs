@@ -12,15 +12,15 @@ use crate::engine::{Answer, Recorded};
 fn lot_of(id: u64, amount: i64) -> Lot {
     Lot {
         id,
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount,
         funding: Funding::Purchased,
-        source: "PAYMENT".to_owned(),
+        source: "PAYMENT".into(),
         priority: 0,
         expires_at: None,
         scope: Vec::new(),
         basis: amount,
-        currency: Some("RUB".to_owned()),
+        currency: Some("RUB".into()),
         created_at: Timestamp(0),
     }
 }
@@ -28,12 +28,12 @@ fn lot_of(id: u64, amount: i64) -> Lot {
 fn recorded(position: u64, payload: ledger_core::Payload) -> std::sync::Arc<Recorded> {
     let event = Event {
         format: FORMAT,
-        book: "b".to_owned(),
+        book: "b".into(),
         position,
-        account: "a".to_owned(),
+        account: "a".into(),
         version: 1,
         previous_position: 0,
-        origin: "bot".to_owned(),
+        origin: "bot".into(),
         request_id: None,
         annotations: Annotations::default(),
         recorded_at: Timestamp(-1),
@@ -95,7 +95,7 @@ fn a_lot_is_shown_with_its_held_parts() {
         request_id: None,
         operation: None,
         quantity: 1,
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         parts: vec![lot_of(1, 30), lot_of(2, 10)],
         captured: 0,
         overrun: OverrunPolicy::Reject,

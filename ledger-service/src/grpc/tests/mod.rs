@@ -219,9 +219,9 @@ async fn apply(engine: &Engine, catalog: &str) {
         overrides: BTreeMap::new(),
     };
     let request = Request {
-        account: HOUSE.to_owned(),
+        account: HOUSE.into(),
         request_id: Some(RequestId(uuid().into_bytes())),
-        origin: "operator".to_owned(),
+        origin: "operator".into(),
         annotations: Annotations::default(),
         expires_at: None,
         command: Command::ApplyCatalog(command),

@@ -1,6 +1,6 @@
 //! States of accounts.
 
-use ledger_core::Timestamp;
+use ledger_core::{Name, Timestamp};
 use sqlx::postgres::{PgBindIterExt, PgExecutor};
 
 use super::error::store_error;
@@ -75,14 +75,14 @@ pub(super) async fn set_due(
 pub(super) async fn accounts_of(
     on: impl PgExecutor<'_>,
     book: &str,
-    accounts: &[String],
+    accounts: &[Name],
 ) -> Result<Vec<StoredAccount>, StoreError> {
     let rows = sqlx::query(
         "SELECT account, version, fold_version::bigint, state, due_at_us
          FROM ledger.accounts WHERE book = $1 AND account = ANY ($2)",
     )
     .bind(book)
-    .bind(accounts)
+    .bind(accounts.iter().map(Name::as_str).bind_iter())
     .fetch_all(on)
     .await
     .map_err(store_error)?;

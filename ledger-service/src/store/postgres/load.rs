@@ -5,6 +5,7 @@
 //! statement sees one moment; if several see different heads, all are read
 //! again.
 
+use ledger_core::Name;
 use sqlx::postgres::{PgBindIterExt, PgExecutor};
 use sqlx::{PgConnection, postgres::PgRow};
 
@@ -103,7 +104,7 @@ async fn load_once(
 async fn load_accounts(
     connection: &mut PgConnection,
     book: &str,
-    accounts: &[String],
+    accounts: &[Name],
 ) -> Result<(Seen, Vec<StoredAccount>), StoreError> {
     let rows = sqlx::query(
         "SELECT l.position, l.hash, l.recorded_at_us,
@@ -114,7 +115,7 @@ async fn load_accounts(
          WHERE l.book = $1",
     )
     .bind(book)
-    .bind(accounts)
+    .bind(accounts.iter().map(Name::as_str).bind_iter())
     .fetch_all(connection)
     .await
     .map_err(store_error)?;

@@ -3,6 +3,7 @@
 //! nor see a head, and so cannot decide anything on what is half made.
 
 use async_trait::async_trait;
+use ledger_core::Name;
 use sqlx::postgres::{PgBindIterExt, PgConnectOptions, PgExecutor};
 use sqlx::{Connection, PgConnection};
 
@@ -55,7 +56,7 @@ impl Rebuild for PostgresRebuild {
         self.head
     }
 
-    async fn accounts(&mut self, ids: &[String]) -> Result<Vec<StoredAccount>, StoreError> {
+    async fn accounts(&mut self, ids: &[Name]) -> Result<Vec<StoredAccount>, StoreError> {
         accounts::accounts_of(&mut self.connection, &self.book, ids).await
     }
 

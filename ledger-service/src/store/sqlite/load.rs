@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ledger_core::Name;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteExecutor;
 
@@ -74,8 +75,9 @@ pub(super) async fn load(
 async fn load_accounts(
     connection: &mut SqliteConnection,
     book: &Arc<str>,
-    accounts: &[String],
+    accounts: &[Name],
 ) -> Result<(Seen, Vec<StoredAccount>), StoreError> {
+    let accounts: Vec<&str> = accounts.iter().map(Name::as_str).collect();
     let rows = sqlx::query(
         "SELECT l.position, l.hash, l.recorded_at_us, $2,
                 a.account, a.version, a.fold_version, a.state, a.due_at_us
@@ -86,7 +88,7 @@ async fn load_accounts(
     )
     .bind(Arc::clone(book))
     .bind(clock().0)
-    .bind(json(accounts)?)
+    .bind(json(&accounts)?)
     .fetch_all(connection)
     .await
     .map_err(store_error)?;
@@ -132,7 +134,7 @@ async fn load_external_ids(
 ) -> Result<(Seen, Vec<StoredExternalId>), StoreError> {
     let ids: Vec<[&str; 4]> = ids
         .iter()
-        .map(|id| [&id.provider, &id.merchant_account, &id.kind, &id.id].map(String::as_str))
+        .map(|id| [&id.provider, &id.merchant_account, &id.kind, &id.id].map(Name::as_str))
         .collect();
     let rows = sqlx::query(
         "WITH keys AS MATERIALIZED (

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use ledger_core::Name;
 use sqlx::{Arguments, Connection, SqliteConnection};
 
 use super::connection::writing;
@@ -74,7 +75,7 @@ impl Rebuild for SqliteRebuild {
         self.head
     }
 
-    async fn accounts(&mut self, ids: &[String]) -> Result<Vec<StoredAccount>, StoreError> {
+    async fn accounts(&mut self, ids: &[Name]) -> Result<Vec<StoredAccount>, StoreError> {
         let mut found = Vec::new();
         for id in ids {
             found.extend(accounts::account_of(&mut self.connection, &self.book, id).await?);

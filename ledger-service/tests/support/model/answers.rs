@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_core::{
-    Command, Context, Event, Rejection, Request, Timestamp,
+    Command, Context, Event, Name, Rejection, Request, Timestamp,
     decide::{at_present, price},
     event::Balance,
 };
@@ -33,7 +33,7 @@ pub(crate) enum Claim<'a> {
     Nothing(&'a Request, &'a [Balance]),
     Dry(&'a Request, &'a Answer),
     RefusedCall(&'a [Request], &'a Rejection),
-    Read(&'a [String], &'a Snapshot),
+    Read(&'a [Name], &'a Snapshot),
 }
 
 /// A claim, and the state of the log at which it was tried in vain.
@@ -154,7 +154,7 @@ fn accounts_of(requests: &[Request]) -> impl Iterator<Item = &str> {
         .flat_map(|request| {
             [
                 Some(request.account.as_str()),
-                request.command.other_account(),
+                request.command.other_account().map(Name::as_str),
             ]
         })
         .flatten()
@@ -200,7 +200,7 @@ fn is_dry_of(own: &[Event], answer: &Answer) -> bool {
 
 /// What refuses the call as a whole, if anything does.
 fn refused_item(ledger: &Ledger, requests: &[Request], now: Timestamp) -> Option<Rejection> {
-    let mut over: BTreeMap<String, Wallet> = BTreeMap::new();
+    let mut over: BTreeMap<Name, Wallet> = BTreeMap::new();
     let mut position = ledger.position + 1;
     for (index, request) in requests.iter().enumerate() {
         match ledger.attempt_over(request, now, &over, position) {
@@ -227,7 +227,7 @@ fn refused_item(ledger: &Ledger, requests: &[Request], now: Timestamp) -> Option
 }
 
 /// Whether a snapshot is what the ledger has, and prices are the same.
-fn read_holds(ledger: &Ledger, accounts: &[String], snapshot: &Snapshot) -> bool {
+fn read_holds(ledger: &Ledger, accounts: &[Name], snapshot: &Snapshot) -> bool {
     let context = Context {
         book: BOOK,
         now: snapshot.now,

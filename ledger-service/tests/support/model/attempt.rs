@@ -74,7 +74,7 @@ impl<'a> Attempt<'a> {
                 now: self.now,
             });
         }
-        let account = || request.account.clone();
+        let account = || String::from(&request.account);
         let command = &request.command;
         let (opens, sweeps) = (
             matches!(command, Command::OpenAccount(_)),
@@ -105,7 +105,7 @@ impl<'a> Attempt<'a> {
         if let Some(reason) = self.own.block.as_ref().filter(|_| spends) {
             return Err(Rejection::AccountBlocked {
                 account: account(),
-                code: reason.code.clone(),
+                code: (&reason.code).into(),
             });
         }
         let is_new = self.own.status == Status::NotOpened;
@@ -172,7 +172,7 @@ impl<'a> Attempt<'a> {
         };
         let mut event = Event {
             format: FORMAT,
-            book: BOOK.to_owned(),
+            book: BOOK.into(),
             position,
             account: account.to_owned(),
             version: wallet.version + 1,
@@ -334,8 +334,10 @@ impl<'a> Attempt<'a> {
         let first_lot = self.own.account().lots.first().map(|lot| lot.asset.clone());
         let asset = first_lot.or_else(|| self.own.holds.first().map(|hold| hold.asset.clone()));
         if let Some(asset) = asset {
-            let account = self.request.account.clone();
-            return Err(Rejection::AccountNotEmpty { account, asset });
+            return Err(Rejection::AccountNotEmpty {
+                account: (&self.request.account).into(),
+                asset: asset.into(),
+            });
         }
         self.push(Payload::AccountClosed);
         Ok(())

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ledger_core::{
-    Command, Payload, Request, RequestId, Timestamp,
+    Command, Name, Payload, Request, RequestId, Timestamp,
     command::Target,
     event::{Annotations, Reason},
 };
@@ -29,7 +29,7 @@ pub(crate) enum Manner {
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Call(Vec<Request>, Manner),
-    Read(Vec<String>),
+    Read(Vec<Name>),
 }
 
 #[derive(Clone, Debug)]
@@ -52,11 +52,11 @@ pub(crate) struct Generator {
     pub(crate) now: Timestamp,
     pub(crate) counter: u64,
     /// Charges and captures by account, the latest last.
-    pub(crate) charges: VecDeque<(String, Target)>,
-    pub(crate) holds: VecDeque<(String, Target)>,
-    pub(crate) payments: VecDeque<String>,
+    pub(crate) charges: VecDeque<(Name, Target)>,
+    pub(crate) holds: VecDeque<(Name, Target)>,
+    pub(crate) payments: VecDeque<Name>,
     /// What accounts can spend, as last heard.
-    pub(crate) known: BTreeMap<(String, String), i64>,
+    pub(crate) known: BTreeMap<(Name, Name), i64>,
     /// What comes in a later round.
     pub(crate) later: VecDeque<Request>,
     recent: VecDeque<Request>,
@@ -163,13 +163,13 @@ impl Generator {
                 if self.random.random_bool(0.5) {
                     reused.command = super::intents::random_command(self, &reused.account.clone());
                 } else {
-                    reused.annotations.external_id = Some(format!("task {}", self.counter));
+                    reused.annotations.external_id = Some(format!("task {}", self.counter).into());
                 }
                 What::Call(vec![reused], Manner::Plain)
             }
             125..128 => {
                 let mut request = self.request();
-                request.annotations.external_id = Some(POISON.to_owned());
+                request.annotations.external_id = Some(POISON.into());
                 What::Call(vec![request], Manner::Plain)
             }
             _ => {
@@ -186,8 +186,8 @@ impl Generator {
     }
 
     /// One of the ten who do most of it.
-    pub(crate) fn account(&mut self) -> String {
-        format!("tg:{}", self.random.random_range(0..10))
+    pub(crate) fn account(&mut self) -> Name {
+        format!("tg:{}", self.random.random_range(0..10)).into()
     }
 
     pub(crate) fn id(&mut self) -> RequestId {
@@ -199,14 +199,14 @@ impl Generator {
 
     pub(crate) fn request_for(&mut self, account: &str, command: Command) -> Request {
         Request {
-            account: account.to_owned(),
+            account: account.into(),
             request_id: Some(self.id()),
             origin: if self.random.random_bool(0.5) {
                 "bot"
             } else {
                 "web"
             }
-            .to_owned(),
+            .into(),
             annotations: Annotations::default(),
             expires_at: None,
             command,
@@ -272,7 +272,7 @@ impl Generator {
                     "DEBT"
                 };
                 request.annotations.reason = Some(Reason {
-                    code: code.to_owned(),
+                    code: code.into(),
                     text: None,
                 });
             }
@@ -292,7 +292,7 @@ impl Generator {
     /// Learns from an answer: positions, and what there is to spend.
     pub(crate) fn learn(&mut self, account: &str, answer: &Answer) {
         for balance in &answer.balances {
-            let key = (account.to_owned(), balance.asset.clone());
+            let key = (account.into(), balance.asset.clone());
             self.known.insert(key, balance.balance - balance.held);
         }
         if self.random.random_bool(0.8) {

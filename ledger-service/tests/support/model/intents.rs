@@ -2,7 +2,7 @@
 //! refused.
 
 use ledger_core::{
-    Command, Money,
+    Command, Money, Name,
     account::Funding,
     catalog::OverrunPolicy,
     command::{
@@ -20,14 +20,12 @@ use crate::support::ask::{CATALOG, apply};
 const DAY_US: i64 = 86_400_000_000;
 
 /// An account and a command for it.
-pub(crate) fn random(generator: &mut Generator) -> (String, Command) {
+pub(crate) fn random(generator: &mut Generator) -> (Name, Command) {
     match generator.random.random_range(0..1_000) {
         0..10 => whale(),
         10..30 => hoard(generator),
         30..32 => {
-            let available = generator
-                .known
-                .get(&("tg:hoard".to_owned(), "CREDIT".to_owned()));
+            let available = generator.known.get(&("tg:hoard".into(), "CREDIT".into()));
             let expected = available.copied().unwrap_or(0);
             // Rarely, or it would never be full.
             let wanted = if generator.random.random_bool(0.02) {
@@ -35,9 +33,9 @@ pub(crate) fn random(generator: &mut Generator) -> (String, Command) {
             } else {
                 expected
             };
-            ("tg:hoard".to_owned(), set_to("CREDIT", wanted, expected))
+            ("tg:hoard".into(), set_to("CREDIT", wanted, expected))
         }
-        32..44 => (HOUSE.to_owned(), catalog(generator)),
+        32..44 => (HOUSE.into(), catalog(generator)),
         44..54 => {
             // An account of its own that is emptied, closed and asked again.
             let account = format!("tg:s{}", generator.counter);
@@ -52,11 +50,11 @@ pub(crate) fn random(generator: &mut Generator) -> (String, Command) {
                 let request = generator.request_for(&account, command);
                 generator.later.push_back(request);
             }
-            (account, Command::OpenAccount(OpenAccount {}))
+            (account.into(), Command::OpenAccount(OpenAccount {}))
         }
         54..59 => {
             let ghost = format!("tg:ghost{}", generator.counter);
-            (ghost, Command::CloseAccount(CloseAccount {}))
+            (ghost.into(), Command::CloseAccount(CloseAccount {}))
         }
         59..69 => {
             let account = generator.account();
@@ -76,17 +74,17 @@ pub(crate) fn random(generator: &mut Generator) -> (String, Command) {
 }
 
 /// The most that one credit may bring.
-pub(crate) fn whale() -> (String, Command) {
-    ("tg:whale".to_owned(), credit("RUB", 1_000_000_000_000_000))
+pub(crate) fn whale() -> (Name, Command) {
+    ("tg:whale".into(), credit("RUB", 1_000_000_000_000_000))
 }
 
 /// A lot that is not like others.
-pub(crate) fn hoard(generator: &mut Generator) -> (String, Command) {
+pub(crate) fn hoard(generator: &mut Generator) -> (Name, Command) {
     let mut command = credit("CREDIT", 1);
     if let Command::Credit(credit) = &mut command {
         credit.priority = generator.random.random_range(-500..500);
     }
-    ("tg:hoard".to_owned(), command)
+    ("tg:hoard".into(), command)
 }
 
 /// A command that any account may be asked for.
@@ -96,9 +94,11 @@ pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Comman
         230..300 => {
             let mut command = credit("RUB", generator.random.random_range(1..5_000));
             if let Command::Credit(credit) = &mut command {
-                let (currency, amount) =
-                    ("RUB".to_owned(), generator.random.random_range(1..5_000));
-                credit.cost_basis = Some(Money { currency, amount });
+                let (currency, amount) = ("RUB", generator.random.random_range(1..5_000));
+                credit.cost_basis = Some(Money {
+                    currency: currency.into(),
+                    amount,
+                });
             }
             command
         }
@@ -123,7 +123,7 @@ pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Comman
             let asset = asset(generator);
             let known = generator
                 .known
-                .get(&(account.to_owned(), asset.clone()))
+                .get(&(account.into(), asset.clone()))
                 .copied();
             let expected = known.unwrap_or(0);
             let available = match generator.random.random_bool(0.3) {
@@ -141,8 +141,8 @@ pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Comman
     }
 }
 
-fn asset(generator: &mut Generator) -> String {
-    ["RUB", "RUB", "CREDIT", "FREE_OP", "XP"][generator.random.random_range(0..5)].to_owned()
+fn asset(generator: &mut Generator) -> Name {
+    ["RUB", "RUB", "CREDIT", "FREE_OP", "XP"][generator.random.random_range(0..5)].into()
 }
 
 fn set_to(asset: &str, available: i64, expected: i64) -> Command {
@@ -151,17 +151,17 @@ fn set_to(asset: &str, available: i64, expected: i64) -> Command {
         expected,
     };
     Command::Adjust(Adjust {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         change,
     })
 }
 
 fn credit(asset: &str, amount: i64) -> Command {
     Command::Credit(Credit {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         amount,
         funding: Funding::Purchased,
-        source: "TEST".to_owned(),
+        source: "TEST".into(),
         priority: 0,
         lot_expire_time: None,
         scope: Vec::new(),
@@ -181,8 +181,8 @@ fn lot(generator: &mut Generator) -> Command {
     // Round, so that some lots are alike.
     let end = end.map(|us| (generator.now.0 + us) / 20_000 * 20_000);
     let scope = match random.random_range(0..5) {
-        0 => vec!["generate".to_owned()],
-        1 => vec!["edit".to_owned(), "train".to_owned()],
+        0 => vec!["generate".into()],
+        1 => vec!["edit".into(), "train".into()],
         _ => Vec::new(),
     };
     let amount = [1, 7, 100, 1_000][random.random_range(0..4)];
@@ -196,7 +196,7 @@ fn lot(generator: &mut Generator) -> Command {
         } else {
             Funding::Granted
         },
-        source: "GIFT".to_owned(),
+        source: "GIFT".into(),
         priority,
         lot_expire_time: end.map(ledger_core::Timestamp),
         scope,
@@ -210,25 +210,25 @@ fn bad_credit(generator: &mut Generator) -> Command {
         return command;
     };
     match generator.random.random_range(0..5) {
-        0 => credit.scope = vec!["nothing".to_owned()],
+        0 => credit.scope = vec!["nothing".into()],
         1 => credit.lot_expire_time = Some(generator.now.plus_us(-1)),
         2 => credit.amount = 1_000_000_000_000_001,
         3 => credit.amount = generator.random.random_range(-5..=0),
-        _ => credit.asset = "GOLD".to_owned(),
+        _ => credit.asset = "GOLD".into(),
     }
     command
 }
 
 fn amount_of(asset: &str, amount: i64) -> Option<AssetAmount> {
     Some(AssetAmount {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         amount,
     })
 }
 
-fn operation(generator: &mut Generator) -> Option<String> {
+fn operation(generator: &mut Generator) -> Option<Name> {
     let names = ["generate", "generate", "edit", "edit", "train", "look"];
-    Some(names[generator.random.random_range(0..names.len())].to_owned())
+    Some(names[generator.random.random_range(0..names.len())].into())
 }
 
 fn charge(generator: &mut Generator) -> Command {
@@ -247,7 +247,7 @@ fn charge(generator: &mut Generator) -> Command {
             charge.operation = charge.operation.filter(|_| random.random_bool(0.3));
             charge.explicit_price = amount_of(&asset, random.random_range(0..300));
         }
-        30..33 => charge.operation = Some("nothing".to_owned()),
+        30..33 => charge.operation = Some("nothing".into()),
         33..36 => charge.quantity = 1_000_001,
         36..38 => charge.explicit_price = amount_of("GOLD", 1),
         38..40 => charge.explicit_price = amount_of("RUB", 1_000_000_000_000_001),
@@ -287,7 +287,7 @@ fn place_hold(generator: &mut Generator) -> Command {
 }
 
 /// One of the latest, one of any, or none at all.
-fn target(generator: &mut Generator, of_holds: bool) -> (String, Target) {
+fn target(generator: &mut Generator, of_holds: bool) -> (Name, Target) {
     let account = generator.account();
     let position = generator.random.random_range(1..2_000_000);
     if generator.random.random_bool(0.05) {
@@ -306,7 +306,7 @@ fn target(generator: &mut Generator, of_holds: bool) -> (String, Target) {
         .unwrap_or((account, Target::Position(1)))
 }
 
-fn about_a_hold(generator: &mut Generator) -> (String, Command) {
+fn about_a_hold(generator: &mut Generator) -> (Name, Command) {
     let (account, hold) = target(generator, true);
     let now = generator.now;
     let random = &mut generator.random;
@@ -350,7 +350,7 @@ fn about_a_hold(generator: &mut Generator) -> (String, Command) {
     (account, command)
 }
 
-fn about_a_charge(generator: &mut Generator) -> (String, Command) {
+fn about_a_charge(generator: &mut Generator) -> (Name, Command) {
     let (account, charge) = target(generator, false);
     let amount = match generator.random.random_range(0..4) {
         0 => Some(generator.random.random_range(1..20)),
@@ -363,12 +363,12 @@ fn about_a_charge(generator: &mut Generator) -> (String, Command) {
 fn transfer(generator: &mut Generator, account: &str) -> Command {
     let other = generator.account();
     let destination_account = match generator.random.random_range(0..20) {
-        0 => account.to_owned(),
-        1 => format!("tg:ghost{}", generator.counter),
+        0 => account.into(),
+        1 => format!("tg:ghost{}", generator.counter).into(),
         _ => other,
     };
     let asset = if generator.random.random_bool(0.8) {
-        "RUB".to_owned()
+        "RUB".into()
     } else {
         asset(generator)
     };
@@ -381,7 +381,7 @@ fn transfer(generator: &mut Generator, account: &str) -> Command {
 }
 
 fn payment(generator: &mut Generator) -> Command {
-    let fresh = format!("p-{}", generator.counter);
+    let fresh = format!("p-{}", generator.counter).into();
     let old = generator
         .payments
         .make_contiguous()
@@ -390,23 +390,23 @@ fn payment(generator: &mut Generator) -> Command {
     let random = &mut generator.random;
     let id = old.filter(|_| random.random_bool(0.25)).unwrap_or(fresh);
     let mut provider_ids = vec![ProviderId {
-        kind: "payment".to_owned(),
+        kind: "payment".into(),
         id: id.clone(),
     }];
     if random.random_bool(0.3) {
         provider_ids.push(ProviderId {
-            kind: "charge".to_owned(),
+            kind: "charge".into(),
             id,
         });
     }
-    let currency = ["RUB", "RUB", "RUB", "XTR", "USD"][random.random_range(0..5)].to_owned();
+    let currency = ["RUB", "RUB", "RUB", "XTR", "USD"][random.random_range(0..5)];
     let amount = Money {
-        currency,
+        currency: currency.into(),
         amount: random.random_range(1..20_000),
     };
     Command::RecordPayment(RecordPayment {
-        provider: "yookassa".to_owned(),
-        merchant_account: "shop".to_owned(),
+        provider: "yookassa".into(),
+        merchant_account: "shop".into(),
         provider_ids,
         amount,
         income_amount: None,

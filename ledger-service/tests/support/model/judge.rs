@@ -3,7 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ledger_core::{Command, Event, Rejection, Request, RequestId, Timestamp, command::encode};
+use ledger_core::{
+    Command, Event, Name, Rejection, Request, RequestId, Timestamp, command::encode,
+};
 use ledger_service::{
     engine::{
         Answer, EngineError, Recorded, Snapshot,
@@ -29,12 +31,12 @@ pub(crate) enum Answered {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) what: String,
-    pub(crate) accounts: Vec<String>,
+    pub(crate) accounts: Vec<Name>,
     /// What was asked, if the log does not show it.
     pub(crate) asked: Option<What>,
 }
 
-type Key = (String, RequestId);
+type Key = (Name, RequestId);
 type Checked<T = ()> = Result<T, Box<Failure>>;
 
 /// The judge of one log.
@@ -471,8 +473,8 @@ fn lines(events: &[Event]) -> String {
         .join("\n")
 }
 
-fn accounts_of(request: &Request) -> Vec<String> {
-    let other = request.command.other_account().map(str::to_owned);
+fn accounts_of(request: &Request) -> Vec<Name> {
+    let other = request.command.other_account().cloned();
     [request.account.clone()].into_iter().chain(other).collect()
 }
 

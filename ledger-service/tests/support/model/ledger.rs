@@ -7,7 +7,7 @@ use std::{
 };
 
 use ledger_core::{
-    Command, Event, Payload, Rejection, Request, RequestId, Timestamp,
+    Command, Event, Name, Payload, Rejection, Request, RequestId, Timestamp,
     account::{Hold, Lot},
     catalog::{Catalog, parse},
     command::Target,
@@ -33,16 +33,16 @@ pub(crate) enum Flaw {
 
 /// A charge, and what is not given back of it.
 pub(crate) struct Charged {
-    pub(crate) account: String,
-    pub(crate) operation: Option<String>,
-    pub(crate) asset: String,
+    pub(crate) account: Name,
+    pub(crate) operation: Option<Name>,
+    pub(crate) asset: Name,
     pub(crate) left: Vec<Lot>,
     pub(crate) counted: bool,
 }
 
 /// A hold, whatever became of it.
 pub(crate) struct Held {
-    pub(crate) account: String,
+    pub(crate) account: Name,
     pub(crate) hold: Hold,
     pub(crate) end: HoldEnd,
 }
@@ -69,7 +69,7 @@ pub(crate) enum Verdict {
     Events(Vec<Event>),
 }
 
-type ClaimKey = (String, String, String, String);
+type ClaimKey = (Name, Name, Name, Name);
 
 /// The naive ledger.
 pub(crate) struct Ledger {
@@ -78,10 +78,10 @@ pub(crate) struct Ledger {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) catalog_version: u64,
     pub(crate) flaw: Option<Flaw>,
-    wallets: HashMap<String, Wallet>,
+    wallets: HashMap<Name, Wallet>,
     charges: HashMap<u64, Charged>,
     holds: HashMap<u64, Held>,
-    requests: HashMap<(String, RequestId), Applied>,
+    requests: HashMap<(Name, RequestId), Applied>,
     claims: HashMap<ClaimKey, u64>,
     empty: Wallet,
 }
@@ -109,7 +109,7 @@ impl Ledger {
     }
 
     pub(crate) fn applied(&self, account: &str, request_id: RequestId) -> Option<&Applied> {
-        self.requests.get(&(account.to_owned(), request_id))
+        self.requests.get(&(account.into(), request_id))
     }
 
     pub(crate) fn charged(&self, account: &str, target: Target) -> Option<(u64, &Charged)> {
@@ -140,7 +140,7 @@ impl Ledger {
         &self,
         request: &Request,
         now: Timestamp,
-        over: &BTreeMap<String, Wallet>,
+        over: &BTreeMap<Name, Wallet>,
         position: u64,
     ) -> Verdict {
         let applied = request
@@ -161,8 +161,8 @@ impl Ledger {
                 return Verdict::Refused(Rejection::PaymentAlreadyRecorded {
                     book: BOOK.to_owned(),
                     event: *event,
-                    kind,
-                    id,
+                    kind: kind.into(),
+                    id: id.into(),
                 });
             }
         }
@@ -172,7 +172,7 @@ impl Ledger {
                 .clone()
         };
         let own = find(&request.account);
-        let other = request.command.other_account().map(find);
+        let other = request.command.other_account().map(|id| find(id));
         Attempt::new(self, request, now, position, own, other).decide()
     }
 
@@ -295,7 +295,7 @@ impl Ledger {
 }
 
 /// The ids of providers that a command claims, with kind and id.
-fn claims_of(command: &Command) -> Vec<(ClaimKey, String, String)> {
+fn claims_of(command: &Command) -> Vec<(ClaimKey, Name, Name)> {
     let Command::RecordPayment(payment) = command else {
         return Vec::new();
     };

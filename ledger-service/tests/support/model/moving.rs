@@ -20,10 +20,10 @@ impl Attempt<'_> {
         if let Some(operation) = credit
             .scope
             .iter()
-            .find(|name| !operations.contains_key(*name))
+            .find(|name| !operations.contains_key(name.as_str()))
         {
             return Err(Rejection::UnknownOperation {
-                operation: operation.clone(),
+                operation: operation.into(),
             });
         }
         self.check_asset(&credit.asset)?;
@@ -75,7 +75,7 @@ impl Attempt<'_> {
             asset,
             amount,
         } = transfer;
-        let account = || destination.clone();
+        let account = || String::from(destination);
         if *destination == self.request.account {
             return Err(Rejection::TransferToSelf { account: account() });
         }
@@ -88,7 +88,7 @@ impl Attempt<'_> {
             }
             (Status::Closed, _) => return Err(Rejection::AccountClosed { account: account() }),
             (Status::Open, Some(reason)) => {
-                let code = reason.code.clone();
+                let code = (&reason.code).into();
                 return Err(Rejection::AccountBlocked {
                     account: account(),
                     code,
@@ -120,7 +120,7 @@ impl Attempt<'_> {
         let (asset, amount) = (asset.clone(), *amount);
         let (destination, source) = (account(), self.request.account.clone());
         self.push(Payload::TransferSent(TransferSent {
-            destination,
+            destination: destination.into(),
             asset: asset.clone(),
             amount,
             parts,
@@ -152,7 +152,7 @@ impl Attempt<'_> {
             } => {
                 check_price(available)?;
                 if expected != free {
-                    let asset = adjust.asset.clone();
+                    let asset = (&adjust.asset).into();
                     return Err(Rejection::BalanceMismatch {
                         asset,
                         expected,
@@ -172,7 +172,7 @@ impl Attempt<'_> {
                     asset: asset.clone(),
                     amount: delta,
                     funding: Funding::Granted,
-                    source: "ADJUSTMENT".to_owned(),
+                    source: "ADJUSTMENT".into(),
                     priority: 0,
                     expires_at: None,
                     scope: Vec::new(),
@@ -196,10 +196,10 @@ impl Attempt<'_> {
 
     pub(super) fn pay(&mut self, payment: &RecordPayment) -> Try<()> {
         let currency = &payment.amount.currency;
-        let asset = self.ledger.catalog.assets.get(currency);
+        let asset = self.ledger.catalog.assets.get(currency.as_str());
         if asset.is_none_or(|asset| asset.kind != AssetKind::Money) {
             return Err(Rejection::UnknownCurrency {
-                currency: currency.clone(),
+                currency: currency.into(),
             });
         }
         check_balance(&self.own, currency, payment.amount.amount)?;
@@ -208,7 +208,7 @@ impl Attempt<'_> {
             asset: currency.clone(),
             amount: payment.amount.amount,
             funding: Funding::Purchased,
-            source: "PAYMENT".to_owned(),
+            source: "PAYMENT".into(),
             priority: 0,
             expires_at: None,
             scope: Vec::new(),

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger_core::{Command, Request, RequestId, Timestamp, command::Target, event::HOUSE};
+use ledger_core::{Command, Name, Request, RequestId, Timestamp, command::Target, event::HOUSE};
 use ledger_service::{engine::log::decode, store::SharedStore};
 
 use super::{
@@ -155,18 +155,18 @@ const fn target_of(command: &mut Command) -> Option<&mut Target> {
 
 /// The steps of these accounts, of those they dealt with before, and the
 /// catalogs.
-fn related(steps: Vec<Step>, accounts: &[String]) -> Vec<Step> {
-    let mut accounts: BTreeSet<String> = accounts.iter().cloned().collect();
+fn related(steps: Vec<Step>, accounts: &[Name]) -> Vec<Step> {
+    let mut accounts: BTreeSet<Name> = accounts.iter().cloned().collect();
     let mut kept: Vec<Step> = Vec::new();
     for step in steps.into_iter().rev() {
         let names = |request: &Request| {
-            let other = request.command.other_account().map(str::to_owned);
+            let other = request.command.other_account().cloned();
             [Some(request.account.clone()), other]
                 .into_iter()
                 .flatten()
                 .collect::<Vec<_>>()
         };
-        let names: Vec<String> = step.requests().iter().flat_map(names).collect();
+        let names: Vec<Name> = step.requests().iter().flat_map(names).collect();
         let is_related = names.is_empty()
             || names
                 .iter()

@@ -1,7 +1,7 @@
 //! Prices, charges, holds and refunds.
 
 use ledger_core::{
-    Command, Payload, Rejection, Request, Timestamp,
+    Command, Name, Payload, Rejection, Request, Timestamp,
     account::{Funding, Hold, Lot, Status},
     catalog::OverrunPolicy,
     command::{AssetAmount, CaptureHold, Charge, PlaceHold, Refund, Sweep, Target},
@@ -21,7 +21,7 @@ use super::{
 
 /// A price that can be paid.
 struct Price {
-    asset: String,
+    asset: Name,
     amount: i64,
     parts: Vec<Lot>,
 }
@@ -53,7 +53,7 @@ impl Attempt<'_> {
 
     fn price(
         &self,
-        operation: &Option<String>,
+        operation: &Option<Name>,
         quantity: i64,
         explicit: &Option<AssetAmount>,
         shown: &Option<AssetAmount>,
@@ -63,7 +63,12 @@ impl Attempt<'_> {
             operation: name.to_owned(),
         };
         let known = match operation {
-            Some(name) => Some(catalog.operations.get(name).ok_or_else(|| unknown(name))?),
+            Some(name) => Some(
+                catalog
+                    .operations
+                    .get(name.as_str())
+                    .ok_or_else(|| unknown(name))?,
+            ),
             None => None,
         };
         let maximum = known.map_or(1_000_000, |operation| operation.quantity_max);
@@ -71,7 +76,7 @@ impl Attempt<'_> {
         if quantity > maximum {
             return Err(Rejection::QuantityTooLarge { quantity, maximum });
         }
-        let prices: Vec<(String, i64)> = match (explicit, known) {
+        let prices: Vec<(Name, i64)> = match (explicit, known) {
             (Some(price), _) => {
                 self.check_asset(&price.asset)?;
                 vec![(price.asset.clone(), price.amount)]
@@ -105,9 +110,9 @@ impl Attempt<'_> {
                 });
                 if !is_fine {
                     return Err(Rejection::PriceChanged {
-                        asset: asset.clone(),
+                        asset: asset.into(),
                         amount: *amount,
-                        max_asset: shown.asset.clone(),
+                        max_asset: (&shown.asset).into(),
                         max_amount: shown.amount,
                     });
                 }
@@ -127,9 +132,12 @@ impl Attempt<'_> {
     }
 
     /// What the operation itself gives, with ids.
-    pub(super) fn gifts(&self, operation: &Option<String>, quantity: i64) -> Vec<Lot> {
+    pub(super) fn gifts(&self, operation: &Option<Name>, quantity: i64) -> Vec<Lot> {
         let operations = &self.ledger.catalog.operations;
-        let Some(found) = operation.as_ref().and_then(|name| operations.get(name)) else {
+        let Some(found) = operation
+            .as_ref()
+            .and_then(|name| operations.get(name.as_str()))
+        else {
             return Vec::new();
         };
         let is_full = check_room(&self.own, found.grants.len()).is_err();
@@ -173,7 +181,9 @@ impl Attempt<'_> {
         let price = self.price(operation, *quantity, explicit_price, max_price)?;
         check_room(&self.own, price.parts.len().max(1))?;
         let operations = &self.ledger.catalog.operations;
-        let known = operation.as_ref().and_then(|name| operations.get(name));
+        let known = operation
+            .as_ref()
+            .and_then(|name| operations.get(name.as_str()));
         let by_catalog = known.map_or(15 * 60_000_000, |known| known.hold_duration_us);
         let mut duration = place.duration.unwrap_or(by_catalog);
         if self.ledger.flaw == Some(Flaw::LongHolds) {
@@ -273,7 +283,7 @@ impl Attempt<'_> {
         if asked > held && hold.overrun == OverrunPolicy::Reject {
             return Err(Rejection::CaptureExceedsHold {
                 hold: hold.position,
-                asset: hold.asset,
+                asset: hold.asset.into(),
                 amount: asked,
                 held,
             });
@@ -341,7 +351,7 @@ impl Attempt<'_> {
         let (position, charged) = found.ok_or(Rejection::ChargeNotFound)?;
         let refundable = sum(&charged.left);
         let amount = refund.amount.unwrap_or(refundable);
-        let asset = charged.asset.clone();
+        let asset = (&charged.asset).into();
         if amount > refundable || refundable == 0 {
             let charge = position;
             return Err(Rejection::RefundExceedsCharge {
@@ -360,7 +370,7 @@ impl Attempt<'_> {
         self.push(Payload::Refunded(Refunded {
             charge: position,
             operation: charged.operation.clone(),
-            asset,
+            asset: asset.into(),
             amount,
             refundable: refundable - amount,
             parts,
@@ -390,11 +400,11 @@ pub(crate) fn quote(
     wallet: &Wallet,
     now: Timestamp,
     operation: &str,
-) -> Result<(String, i64, Vec<Lot>), Rejection> {
+) -> Result<(Name, i64, Vec<Lot>), Rejection> {
     let request = Request {
-        account: String::new(),
+        account: Name::default(),
         request_id: None,
-        origin: String::new(),
+        origin: Name::default(),
         annotations: Annotations::default(),
         expires_at: None,
         command: Command::Sweep(Sweep {}),
@@ -404,6 +414,6 @@ pub(crate) fn quote(
         Status::NotOpened if ledger.catalog.open_on_first_use => attempt.open(),
         _ => attempt.settle(false),
     }
-    let price = attempt.price(&Some(operation.to_owned()), 1, &None, &None)?;
+    let price = attempt.price(&Some(operation.into()), 1, &None, &None)?;
     Ok((price.asset, price.amount, price.parts))
 }

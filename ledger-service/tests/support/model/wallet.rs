@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ledger_core::{
-    Account, Payload, Timestamp,
+    Account, Name, Payload, Timestamp,
     account::{AssetTotals, Funding, Grace, Hold, Lot, Status},
     event::{Balance, Event, Reason},
 };
@@ -22,12 +22,12 @@ pub(crate) struct Wallet {
     pub(crate) graces: Vec<Grace>,
     pub(crate) lots_created: u64,
     opened_at: Timestamp,
-    origin: String,
+    origin: Name,
     last_activity_at: Timestamp,
     /// `balance` and `held` stay 0 here: they are counted.
-    sums: BTreeMap<String, AssetTotals>,
-    operations: BTreeMap<String, i64>,
-    paid: BTreeMap<String, i64>,
+    sums: BTreeMap<Name, AssetTotals>,
+    operations: BTreeMap<Name, i64>,
+    paid: BTreeMap<Name, i64>,
 }
 
 /// The sum of what lots hold.
@@ -151,8 +151,8 @@ impl Wallet {
             holds: self.holds.clone(),
             graced_lots: self.graces.clone(),
             assets: assets.collect(),
-            operations: self.operations.clone(),
-            paid: self.paid.clone(),
+            operations: self.operations.clone().into_iter().collect(),
+            paid: self.paid.clone().into_iter().collect(),
         }
     }
 
@@ -266,10 +266,10 @@ impl Wallet {
     }
 
     fn sums(&mut self, asset: &str) -> &mut AssetTotals {
-        self.sums.entry(asset.to_owned()).or_default()
+        self.sums.entry(asset.into()).or_default()
     }
 
-    fn count(&mut self, operation: Option<&String>, by: i64) {
+    fn count(&mut self, operation: Option<&Name>, by: i64) {
         if let Some(operation) = operation {
             *self.operations.entry(operation.clone()).or_default() += by;
         }

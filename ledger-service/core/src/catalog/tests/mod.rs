@@ -90,9 +90,9 @@ grants = [{ asset = 'FREE', amount = 2 }]
 ";
     let catalog = accept(&format!("{HEAD}{text}"), &[]).catalog;
     let grant = |amount, source: &str| Grant {
-        asset: "FREE".to_owned(),
+        asset: "FREE".into(),
         amount,
-        source: source.to_owned(),
+        source: source.into(),
         priority: 0,
         expires_after_us: None,
         scope: [].into(),
@@ -158,7 +158,7 @@ maximum = 200
     assert!(grant.scope.iter().eq(["draw", "edit"]));
     let merge = catalog.operations.get("merge").expect("an operation");
     let price = |asset: &str, amount| Price {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         amount,
     };
     assert_eq!(merge.prices, [price("GEM", 5), price("RUB", 1000)]);
@@ -484,7 +484,7 @@ fn media_lab_says_what_its_plan_says() {
     ];
     assert!(catalog.operations.keys().eq(ids));
     let price = |asset: &str, amount| Price {
-        asset: asset.to_owned(),
+        asset: asset.into(),
         amount,
     };
     for operation in catalog.operations.values() {

@@ -15,7 +15,7 @@ fn request_id() -> RequestId {
 #[test]
 fn a_charge_has_an_operation_or_a_price() {
     let expected = command::Charge {
-        operation: Some("generate".to_owned()),
+        operation: Some("generate".into()),
         quantity: 1,
         explicit_price: None,
         max_price: None,
@@ -72,7 +72,7 @@ fn holds_last_a_second_to_thirty_days() {
         );
     }
     let expected = command::PlaceHold {
-        operation: Some("generate".to_owned()),
+        operation: Some("generate".into()),
         quantity: 1,
         explicit_price: None,
         max_price: None,
@@ -162,8 +162,8 @@ fn transfers_stay_in_the_book() {
         ..Default::default()
     };
     let expected = command::Transfer {
-        destination_account: "c".to_owned(),
-        asset: "RUB".to_owned(),
+        destination_account: "c".into(),
+        asset: "RUB".into(),
         amount: 1,
     };
     let moved = command(message("books/b/accounts/c"), transfer);
@@ -233,7 +233,7 @@ fn a_correction_needs_a_person_a_reason_and_a_change() {
         expected: 5,
     };
     let expected = command::Adjust {
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         change,
     };
     assert_eq!(command(set_to(0), adjust), Command::Adjust(expected));
@@ -263,7 +263,7 @@ fn amounts_above_the_cores_bound_are_left_to_it() {
         panic!("a charge")
     };
     let price = AssetAmount {
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount: i64::MAX,
     };
     assert_eq!(charge.explicit_price, Some(price));

@@ -133,12 +133,12 @@ fn annotations_are_kept_and_empty_ones_are_none() {
         }),
     });
     let expected = Annotations {
-        external_id: Some("задача-77".to_owned()),
+        external_id: Some("задача-77".into()),
         metadata: [("model".to_owned(), String::new())].into(),
         occurred_at: Some(NOW.plus_us(60_000_000)),
-        person: Some("anna".to_owned()),
+        person: Some("anna".into()),
         reason: Some(Reason {
-            code: "WRONG".to_owned(),
+            code: "WRONG".into(),
             text: None,
         }),
     };

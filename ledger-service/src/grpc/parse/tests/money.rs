@@ -16,13 +16,13 @@ fn credit_message() -> v1::CreditRequest {
 #[test]
 fn a_credit_has_defaults_and_an_ordered_scope() {
     let expected = command::Credit {
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount: 100,
         funding: Funding::Granted,
-        source: "CREDIT".to_owned(),
+        source: "CREDIT".into(),
         priority: 0,
         lot_expire_time: None,
-        scope: vec!["edit".to_owned(), "merge".to_owned()],
+        scope: vec!["edit".into(), "merge".into()],
         cost_basis: None,
     };
     let scope = ["merge", "edit", "merge"].map(str::to_owned).to_vec();
@@ -147,7 +147,7 @@ fn payments_have_exactly_one_payment_id() {
     assert_eq!(
         payment.amount,
         Money {
-            currency: "RUB".to_owned(),
+            currency: "RUB".into(),
             amount: 10_000
         }
     );

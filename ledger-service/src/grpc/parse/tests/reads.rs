@@ -145,12 +145,12 @@ fn a_filters_times_are_whole_microseconds_that_hold_as_much() {
 fn event(payload: Payload) -> Event {
     Event {
         format: FORMAT,
-        book: "b".to_owned(),
+        book: "b".into(),
         position: 1,
-        account: "a".to_owned(),
+        account: "a".into(),
         version: 1,
         previous_position: 0,
-        origin: "bot".to_owned(),
+        origin: "bot".into(),
         request_id: None,
         annotations: ledger_core::event::Annotations::default(),
         recorded_at: NOW,
@@ -200,10 +200,10 @@ fn filters_match_what_they_say() {
 fn what_time_made_is_nobodys() {
     let lot = ledger_core::account::Lot {
         id: 1,
-        asset: "RUB".to_owned(),
+        asset: "RUB".into(),
         amount: 1,
         funding: ledger_core::account::Funding::Granted,
-        source: "GIFT".to_owned(),
+        source: "GIFT".into(),
         priority: 0,
         expires_at: Some(NOW),
         scope: Vec::new(),
@@ -214,8 +214,8 @@ fn what_time_made_is_nobodys() {
     let written_along = Event {
         request_id: Some(ledger_core::RequestId([7; 16])),
         annotations: ledger_core::event::Annotations {
-            external_id: Some("7".to_owned()),
-            person: Some("anna".to_owned()),
+            external_id: Some("7".into()),
+            person: Some("anna".into()),
             ..Default::default()
         },
         ..event(Payload::LotExpired(ledger_core::event::LotExpired {
