@@ -19,7 +19,7 @@ use crate::inbox::DatabaseUrl;
 use problems::{Problems, given};
 
 /// Variables of the bots that move here which the gateway doesn't use, and why.
-const LEFTOVERS: [(&str, &str); 7] = [
+const LEFTOVERS: [(&str, &str); 8] = [
     (
         "YOOKASSA_RETURN_URL",
         "this version creates no payments, so nobody returns from one",
@@ -35,6 +35,7 @@ const LEFTOVERS: [(&str, &str); 7] = [
     ("ADMIN_IDS", "this version has no commands for admins"),
     ("ADMIN_API_KEY", "this version has no API for admins"),
     ("OPENAI_API_KEY", "this version makes no pictures"),
+    ("IMAGE_API_URL", "this version makes no pictures"),
     ("REDIS_URL", "what waits is in the gateway's own database"),
 ];
 

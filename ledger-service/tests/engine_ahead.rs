@@ -8,7 +8,10 @@ use std::{future::Future, pin::pin, sync::Arc};
 
 use futures::poll;
 use ledger_core::{Rejection, Request};
-use ledger_service::engine::{Engine, EngineError};
+use ledger_service::{
+    engine::{Engine, EngineError},
+    limits::{BATCH_COMMANDS_MIN, CALLS_ANSWERED_APART},
+};
 use support::{
     ask::{
         Asked, ask, balance, capture, credit, done, engine, hold, id, opened, read, request, take,
@@ -29,6 +32,7 @@ on_both!(
     a_read_ahead_waits_for_the_append,
     what_needs_the_database_is_not_decided_ahead,
     what_waits_for_the_database_is_not_overtaken,
+    many_are_answered_before_the_engine_is_down,
 );
 
 /// What happens to an append, and while it is held up.
@@ -286,5 +290,39 @@ async fn what_waits_for_the_database_is_not_overtaken(database: Database) {
     let (warm, cold, later) = (position(warm), position(cold), position(later));
     assert!(warm < cold && cold < later, "{warm} {cold} {later}");
     held_up.await.unwrap();
+    sound(engine.store()).await;
+}
+
+/// Many calls are answered beside the next append: also when that is the end of
+/// the engine, each has its own answer.
+async fn many_are_answered_before_the_engine_is_down(database: Database) {
+    let (engine, faults) = opened_with_faults(&database).await;
+    warm(&engine, "tg:1").await;
+    let (fault, mut gate) = Gate::before();
+    faults.once(Kind::Append, fault);
+    let spawn = |name: String| {
+        let (engine, request) = (engine.clone(), request("tg:1", id(&name), credit("RUB", 1)));
+        tokio::spawn(async move { ask(&engine, request).await })
+    };
+    let mut asking = vec![spawn("held up".to_owned())];
+    gate.arrived().await;
+    let calls = 3 * CALLS_ANSWERED_APART.max(BATCH_COMMANDS_MIN);
+    asking.extend((0..calls).map(|number| spawn(number.to_string())));
+    // The look ahead takes a batch, the rest waits.
+    while engine.queued_jobs() < calls - BATCH_COMMANDS_MIN {
+        tokio::task::yield_now().await;
+    }
+    let mut stopping = pin!(engine.shut_down());
+    assert!(poll!(stopping.as_mut()).is_pending());
+    gate.open();
+    stopping.await;
+    let mut balances = Vec::new();
+    for asked in asking {
+        let answer = asked.await.unwrap().unwrap().unwrap();
+        balances.push(answer.balances[0].balance);
+    }
+    balances.sort_unstable();
+    let expected: Vec<i64> = (11..=11 + calls as i64).collect();
+    assert_eq!(balances, expected, "each its own");
     sound(engine.store()).await;
 }

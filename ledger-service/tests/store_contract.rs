@@ -2,13 +2,12 @@
 //! PostgreSQL.
 //!
 //! `TEST_POSTGRES_URL` is the URL of a superuser on a running server, on which
-//! each test makes a database of its own; `make test` sets it. Without it only
-//! SQLite is tested, and each test that is left out says so.
+//! each test makes a database of its own; `make test` sets it.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test stops at what it did not expect, and says what it leaves out"
+    reason = "a test stops at what it did not expect"
 )]
 
 #[path = "store_contract/append.rs"]

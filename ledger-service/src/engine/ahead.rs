@@ -266,3 +266,25 @@ fn can_call_be_decided(call: &PendingCall, cache: &AccountCache) -> bool {
     };
     stands_alone && call.items.iter().all(is_known)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BATCH_COMMANDS_MIN, UnderWay};
+
+    #[test]
+    fn half_of_the_most_of_late_is_taken() {
+        let mut under_way = UnderWay::default();
+        assert_eq!(under_way.half(), 0);
+        under_way.see(1000);
+        assert_eq!(under_way.half(), 500);
+        // One quiet batch does not change much, many do.
+        under_way.see(2);
+        assert_eq!(under_way.half(), 484);
+        for _ in 0..1000 {
+            under_way.see(2);
+        }
+        assert!(under_way.half() < BATCH_COMMANDS_MIN, "{under_way:?}");
+        under_way.see(4000);
+        assert_eq!(under_way.half(), 2000);
+    }
+}

@@ -7,18 +7,16 @@ use ledger_service::store::{Appended, Mode, SharedStore, StoreError};
 
 use crate::harness::{Place, accounts, append, done, event, head, key, state};
 
-/// A store on PostgreSQL and its place, if there is a server to test with.
-async fn store() -> Option<(Place, SharedStore)> {
-    let place = Place::postgres().await?;
+/// A store on PostgreSQL and its place.
+async fn store() -> (Place, SharedStore) {
+    let place = Place::postgres().await;
     let store = place.store().await;
-    Some((place, store))
+    (place, store)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_with_the_lock_never_lose() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     let tasks = ["x", "y", "z"].map(|account| {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
@@ -40,9 +38,7 @@ async fn writers_with_the_lock_never_lose() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lock_is_given_back_by_unlock_and_by_every_end_of_an_append() {
-    let Some((_place, store)) = store().await else {
-        return;
-    };
+    let (_place, store) = store().await;
     let mut one = store.writer("a").await.unwrap();
     let mut two = store.writer("a").await.unwrap();
     one.lock().await.unwrap();
@@ -70,9 +66,7 @@ async fn the_lock_is_given_back_by_unlock_and_by_every_end_of_an_append() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_held_lock_makes_others_busy_and_then_its_frozen_holder_is_ended() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     let mut frozen = store.writer("a").await.unwrap();
     let mut other = store.writer("a").await.unwrap();
     frozen.lock().await.unwrap();
@@ -105,9 +99,7 @@ async fn a_held_lock_makes_others_busy_and_then_its_frozen_holder_is_ended() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_the_server_ends_is_lost() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     let mut writer = store.writer("a").await.unwrap();
     place
         .sql(
@@ -142,9 +134,7 @@ async fn book_before_a_boundary(place: &Place, store: &SharedStore, position: u6
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_may_cross_into_the_next_partition() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     // Of the third: the first two are made at start-up.
     let last = 3 * 16_777_216 - 1;
     book_before_a_boundary(&place, &store, last - 2).await;
@@ -182,9 +172,7 @@ async fn a_batch_may_cross_into_the_next_partition() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_is_made_under_the_lock_too() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     let last = 4 * 16_777_216 - 1;
     book_before_a_boundary(&place, &store, last).await;
     let mut writer = store.writer("far").await.unwrap();
@@ -200,9 +188,7 @@ async fn a_partition_is_made_under_the_lock_too() {
 /// long before appends end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_partition_is_made_ahead_and_may_fail() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     let partitions = || {
         place.number("SELECT count(*) FROM pg_inherits WHERE inhparent = 'ledger.events'::regclass")
     };
@@ -228,9 +214,7 @@ async fn the_next_partition_is_made_ahead_and_may_fail() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partitions_are_made_while_others_append_and_read() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     // A reader in a transaction, which an exclusive lock would wait for.
     let pool = sqlx::PgPool::connect(&place.url).await.unwrap();
     let mut reading = pool.begin().await.unwrap();
@@ -265,9 +249,7 @@ async fn partitions_are_made_while_others_append_and_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_that_start_at_once_wait_for_each_other() {
-    let Some(place) = Place::postgres().await else {
-        return;
-    };
+    let place = Place::postgres().await;
     let place = Arc::new(place);
     let starts = [(); 4].map(|()| {
         let place = Arc::clone(&place);
@@ -284,9 +266,7 @@ async fn instances_that_start_at_once_wait_for_each_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_schema_may_stand_beside_tables_that_came_later() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     place
         .sql("CREATE TABLE public.users (id integer)")
         .await
@@ -297,9 +277,7 @@ async fn our_schema_may_stand_beside_tables_that_came_later() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_that_a_database_refuses_is_refused_alone() {
-    let Some((place, store)) = store().await else {
-        return;
-    };
+    let (place, store) = store().await;
     let mut writer = store.writer("a").await.unwrap();
     let mut batch = append("x", 0, 2);
     batch.events[1] = event("x\0y", 2);
@@ -308,4 +286,48 @@ async fn text_that_a_database_refuses_is_refused_alone() {
     assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
     assert_eq!(place.rows().await, [0; 4]);
     done(&mut *writer, &append("x", 0, 2)).await;
+}
+
+/// Point 7. A peer that vanished without a word holds the head's row until the
+/// server asks whether it lives: after four seconds, not after the two hours that
+/// are the system's default. The kernel tells when it will ask next.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_soon_asks_whether_a_silent_writer_lives() {
+    let (place, store) = store().await;
+    let mut writer = store.writer("a").await.unwrap();
+    writer.lock().await.unwrap();
+    writer.unlock().await.unwrap();
+    let client_port = place
+        .number(
+            "SELECT client_port::bigint FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'ledger-writer'",
+        )
+        .await;
+    let begun = Instant::now();
+    let ticks = loop {
+        match keepalive_ticks(client_port) {
+            Some(ticks) => break ticks,
+            // The last bytes may not be acknowledged yet.
+            None => tokio::task::yield_now().await,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "no keep-alive");
+    };
+    assert!(ticks <= 400, "asked in {ticks} hundredths of a second");
+}
+
+/// In how many hundredths of a second the socket whose peer has this port sends
+/// its next keep-alive; nothing while another timer of it runs. See proc_net_tcp
+/// in the kernel's documentation.
+#[cfg(target_os = "linux")]
+fn keepalive_ticks(peer_port: i64) -> Option<u64> {
+    const KEEP_ALIVE: &str = "02";
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().skip(1).find_map(|line| {
+        let mut columns = line.split_ascii_whitespace();
+        let (_, port) = columns.nth(2)?.rsplit_once(':')?;
+        let (timer, ticks) = columns.nth(2)?.split_once(':')?;
+        let is_peer = i64::from_str_radix(port, 16) == Ok(peer_port);
+        (is_peer && timer == KEEP_ALIVE).then(|| u64::from_str_radix(ticks, 16).unwrap())
+    })
 }

@@ -29,9 +29,7 @@ macro_rules! on_both {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
                     let database = crate::support::database::Database::postgres().await;
-                    if let Some(database) = database {
-                        super::$name(database).await;
-                    }
+                    super::$name(database).await;
                 }
             )*
         }
@@ -49,9 +47,7 @@ macro_rules! on_postgres {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
                     let database = crate::support::database::Database::postgres().await;
-                    if let Some(database) = database {
-                        super::$name(database).await;
-                    }
+                    super::$name(database).await;
                 }
             )*
         }
