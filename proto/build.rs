@@ -2,7 +2,9 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
+    // What `details` of an error hold, for whoever reads them by reflection.
+    "google/rpc/error_details.proto",
     "ledger/v1/account_service.proto",
     "ledger/v1/event_service.proto",
     "ledger/v1/ledger_service.proto",
@@ -11,12 +13,13 @@ const FILES: [&str; 4] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=ledger");
+    println!("cargo:rerun-if-changed=google");
     let descriptors = protox::compile(FILES, ["."])?;
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
     let bytes = prost_encode(&descriptors);
     fs::write(out_dir.join("ledger_descriptor.bin"), bytes)?;
     tonic_prost_build::configure()
-        .extern_path(".google.rpc.Status", "::tonic_types::Status")
+        .extern_path(".google.rpc", "::tonic_types")
         .btree_map(".")
         .codec_path("crate::codec::SmallBuffersCodec")
         .compile_fds(descriptors)?;

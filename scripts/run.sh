@@ -141,7 +141,9 @@ if [ -n "$RUN_BINARIES" ]; then
     done
 else
     log "building (the first time takes some minutes)"
-    cargo build --package ledger-service --package bot-gateway --bins
+    # The whole workspace, as `make test` does: other selections of packages ask for
+    # other features of what they share, and all of that would be compiled again.
+    cargo build --workspace --bins
     RUN_BINARIES=$TARGET/debug
 fi
 

@@ -6,17 +6,17 @@ use std::time::Duration;
 /// a second of work. More are refused at once.
 pub const QUEUE_JOBS_MAX: usize = 8_192;
 
-/// How many commands the writer takes into one batch before it stops taking
-/// more jobs. A BatchCharge of 1000 counts as 1000.
+/// How many commands the writer takes into one batch at the most before it stops
+/// taking more jobs; see `engine/ahead.rs` for when it takes fewer. A BatchCharge of 1000 counts as 1000.
 pub const BATCH_COMMANDS_MAX: usize = 4_096;
 
-/// How many commands a batch takes whatever is under way: for less, it is not worth
-/// an append of its own.
+/// How many commands a batch that is decided ahead takes, however little is under
+/// way: for less, it is not worth an append of its own.
 pub const BATCH_COMMANDS_MIN: usize = 64;
 
-/// From how many calls on a batch is answered beside the next append: below, the
+/// From how many answers on a batch is answered beside the next append: below, the
 /// way to another task takes longer than the answers.
-pub const CALLS_ANSWERED_APART: usize = 32;
+pub const ANSWERS_APART_MIN: usize = 32;
 
 /// How old may be what was decided while the append before it was running. One
 /// that took longer makes it be decided anew.

@@ -10,7 +10,7 @@ use futures::poll;
 use ledger_core::{Rejection, Request};
 use ledger_service::{
     engine::{Engine, EngineError},
-    limits::{BATCH_COMMANDS_MIN, CALLS_ANSWERED_APART},
+    limits::{ANSWERS_APART_MIN, BATCH_COMMANDS_MIN},
 };
 use support::{
     ask::{
@@ -306,7 +306,7 @@ async fn many_are_answered_before_the_engine_is_down(database: Database) {
     };
     let mut asking = vec![spawn("held up".to_owned())];
     gate.arrived().await;
-    let calls = 3 * CALLS_ANSWERED_APART.max(BATCH_COMMANDS_MIN);
+    let calls = 3 * ANSWERS_APART_MIN.max(BATCH_COMMANDS_MIN);
     asking.extend((0..calls).map(|number| spawn(number.to_string())));
     // The look ahead takes a batch, the rest waits.
     while engine.queued_jobs() < calls - BATCH_COMMANDS_MIN {

@@ -22,7 +22,7 @@ pub enum Rejection {
         expire_time: Timestamp,
         now: Timestamp,
     },
-    #[error("the account is not opened, and the catalog does not open accounts on first use")]
+    #[error("there is no such account")]
     AccountNotFound { account: String },
     #[error("the account is closed")]
     AccountClosed { account: String },
@@ -90,7 +90,7 @@ pub enum Rejection {
     },
     #[error("there is no such charge in this account")]
     ChargeNotFound,
-    #[error("{amount} are to be refunded and {refundable} are left to refund")]
+    #[error("{amount} {asset} are to be refunded and {refundable} {asset} are left to refund")]
     RefundExceedsCharge {
         charge: u64,
         asset: String,
@@ -99,7 +99,7 @@ pub enum Rejection {
     },
     #[error("an account cannot transfer to itself")]
     TransferToSelf { account: String },
-    #[error("{available} are available, not {expected}")]
+    #[error("{available} {asset} are available, not {expected}")]
     BalanceMismatch {
         asset: String,
         expected: i64,
@@ -118,7 +118,7 @@ pub enum Rejection {
         kind: String,
         id: String,
     },
-    #[error("another item of the batch was refused: {reason}")]
+    #[error("item {index} of the batch was refused, so all of it is: {message}")]
     BatchItemRefused {
         index: usize,
         reason: &'static str,

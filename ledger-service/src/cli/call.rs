@@ -1,7 +1,7 @@
 //! Calling a running service: JSON in, JSON out, by the descriptors that are
 //! compiled in.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, io::Write as _, process::ExitCode};
 
 use bytes::{Buf as _, BufMut as _};
 use clap::Args;
@@ -57,14 +57,25 @@ enum CallError {
     Unreachable(String, #[source] tonic::transport::Error),
     #[error("{}", describe(.0))]
     Refused(Box<Status>),
-    #[error("the answer cannot be shown")]
+    #[error("the call was answered, but the answer cannot be shown")]
     Answer(#[source] serde_json::Error),
+    #[error("the answer cannot be printed")]
+    Print(#[source] std::io::Error),
 }
 
 pub(super) async fn run(args: CallArgs) -> ExitCode {
     match call(args).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error @ (CallError::Refused(_) | CallError::Unreachable(..))) => fail(&error, 1),
+        // Whoever read the output has what they wanted.
+        Err(CallError::Print(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(
+            error @ (CallError::Refused(_)
+            | CallError::Unreachable(..)
+            | CallError::Answer(_)
+            | CallError::Print(_)),
+        ) => fail(&error, 1),
         Err(error) => fail(&error, EXIT_USAGE),
     }
 }
@@ -157,7 +168,6 @@ fn read_request(method: &MethodDescriptor, json: &str) -> Result<DynamicMessage,
     Ok(message)
 }
 
-#[expect(clippy::print_stdout, reason = "the answer is the program's output")]
 fn print(answer: &DynamicMessage) -> Result<(), CallError> {
     let mut bytes = Vec::new();
     let mut writer = serde_json::Serializer::pretty(&mut bytes);
@@ -165,8 +175,12 @@ fn print(answer: &DynamicMessage) -> Result<(), CallError> {
     answer
         .serialize_with_options(&mut writer, &options)
         .map_err(CallError::Answer)?;
-    println!("{}", String::from_utf8_lossy(&bytes));
-    Ok(())
+    bytes.push(b'\n');
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(&bytes)
+        .and_then(|()| output.flush())
+        .map_err(CallError::Print)
 }
 
 /// What a status says, with its details.
@@ -175,7 +189,8 @@ fn describe(status: &Status) -> String {
     let details = status.get_error_details();
     if let Some(info) = details.error_info() {
         text.push_str(&format!("\n  reason: {}", info.reason));
-        for (key, value) in &info.metadata {
+        // In an order, so that the same error reads the same.
+        for (key, value) in info.metadata.iter().collect::<BTreeMap<_, _>>() {
             text.push_str(&format!("\n  {key}: {value}"));
         }
     }

@@ -52,7 +52,11 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    fn see(&mut self, commands: usize) {
+    /// So many requests are in an append; so many commands of so many jobs were
+    /// decided ahead of it; and so many jobs wait, which are taken to be like those.
+    fn see(&mut self, requests: usize, (commands, jobs): (usize, usize), waiting: usize) {
+        let commands_a_job = commands.checked_div(jobs).unwrap_or(1).max(1);
+        let commands = requests + commands + waiting * commands_a_job;
         let faded = self.commands_peak - self.commands_peak / 32;
         self.commands_peak = faded.max(commands);
     }
@@ -145,8 +149,9 @@ impl Writer {
         self.look_ahead(appending, requests).await
     }
 
-    /// How many commands a batch takes before it takes no more jobs.
-    pub(super) fn commands_max(&self) -> usize {
+    /// How many commands a batch that is decided ahead takes before it takes no
+    /// more jobs.
+    fn commands_max(&self) -> usize {
         let half = self.under_way.half().max(BATCH_COMMANDS_MIN);
         half.min(self.limits.batch_commands_max)
     }
@@ -217,7 +222,9 @@ impl Writer {
             }
         };
         let decisions = draft.end();
-        self.under_way.see(requests + commands + self.jobs.len());
+        let taken = work.calls.len() + work.reads.len();
+        let waiting = self.jobs.len() + self.waiting.len();
+        self.under_way.see(requests, (commands, taken), waiting);
         if !work.is_empty() {
             let plan = Plan {
                 decisions,
@@ -275,16 +282,17 @@ mod tests {
     fn half_of_the_most_of_late_is_taken() {
         let mut under_way = UnderWay::default();
         assert_eq!(under_way.half(), 0);
-        under_way.see(1000);
+        under_way.see(500, (400, 400), 100);
         assert_eq!(under_way.half(), 500);
         // One quiet batch does not change much, many do.
-        under_way.see(2);
+        under_way.see(2, (0, 0), 0);
         assert_eq!(under_way.half(), 484);
         for _ in 0..1000 {
-            under_way.see(2);
+            under_way.see(2, (0, 0), 0);
         }
         assert!(under_way.half() < BATCH_COMMANDS_MIN, "{under_way:?}");
-        under_way.see(4000);
+        // Those who wait are like those that were taken.
+        under_way.see(1000, (2000, 2), 1);
         assert_eq!(under_way.half(), 2000);
     }
 }

@@ -14,7 +14,7 @@ use super::{
     writer::{ActiveCall, Failure, Unit, Writer, expire, fail_all, fail_reads, reply_all},
 };
 use crate::{
-    limits::{BUSY_ATTEMPTS_MAX, CALLS_ANSWERED_APART, LOCKED_BATCHES},
+    limits::{ANSWERS_APART_MIN, BUSY_ATTEMPTS_MAX, LOCKED_BATCHES},
     store::{RequestKey, StoreError, Wanted},
 };
 
@@ -130,7 +130,7 @@ impl Writer {
     /// Answers the calls. Many are answered on a task of its own, so that the
     /// next append does not wait for that.
     async fn answer(&mut self, mut calls: Vec<ActiveCall>, answers: Answers) {
-        if calls.len() < CALLS_ANSWERED_APART {
+        if answers.verdicts.len() < ANSWERS_APART_MIN {
             answers.put(&mut calls);
             return reply_all(calls);
         }
@@ -145,8 +145,14 @@ impl Writer {
     /// Waits until the calls before are answered.
     pub(super) async fn all_answered(&mut self) {
         if let Some(answering) = self.answering.take() {
-            // If it went down, its callers heard that the answer is not known.
-            drop(answering.await);
+            if let Err(error) = answering.await {
+                // What was written stays written: a repeat of a call finds it.
+                tracing::error!(
+                    book = %self.book,
+                    error = &error as &dyn std::error::Error,
+                    "answers were not sent; their callers do not know what came of their calls"
+                );
+            }
         }
     }
 
@@ -249,8 +255,8 @@ impl Writer {
         );
     }
 
-    /// One attempt: decide, unless that is done already; look up, append,
-    /// answer.
+    /// One attempt: decide, unless that is done already; look up, append. Answers
+    /// the questions; what the calls are answered with is given back.
     async fn round(
         &mut self,
         calls: &[ActiveCall],

@@ -237,7 +237,7 @@ impl Writer {
         loop {
             commands += job_commands(&next);
             let _units = work.add(next);
-            if commands >= self.commands_max() {
+            if commands >= self.limits.batch_commands_max {
                 return Some(work);
             }
             next = match self.waiting.pop_front() {

@@ -16,8 +16,9 @@ const ACCOUNT_CHARS_MAX: usize = 128;
 pub(super) const BOOK_RULE: &str = "must be `books/{book}`, where `{book}` is 1 to 63 characters of \
      a-z, 0-9 and -, the first one no -";
 /// What is wrong with the name of an account.
-pub(super) const ACCOUNT_RULE: &str = "must be `books/{book}/accounts/{account}`, where `{account}` \
-     is 1 to 128 characters of A-Z a-z 0-9 . _ : ~ -";
+pub(super) const ACCOUNT_RULE: &str = "must be `books/{book}/accounts/{account}`, where `{book}` is \
+     1 to 63 characters of a-z, 0-9 and -, the first one no -, and `{account}` 1 to 128 characters of \
+     A-Z a-z 0-9 . _ : ~ -";
 /// What is wrong with an account that a mutation names.
 pub(super) const RESERVED_RULE: &str = "accounts whose ids begin with @ are the book's own";
 /// What is wrong with the name of an event.

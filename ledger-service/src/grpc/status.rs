@@ -297,12 +297,16 @@ pub(super) fn of_transport(status: &Status) -> Status {
         // What is left is a method or an encoding that the service lacks.
         code => (code, "NOT_SUPPORTED"),
     };
+    let message = match (status.message(), reason) {
+        ("", "NOT_SUPPORTED") => "the service has no such method",
+        (message, _) => message,
+    };
     plain(
         code,
         reason,
-        status.message(),
+        message,
         None,
-        vec![("message", status.message().to_owned())],
+        vec![("message", message.to_owned())],
     )
 }
 

@@ -28,7 +28,6 @@ pub(super) const ABOVE_ZERO: &str = "must be above 0";
 const REQUEST_ID_RULE: &str =
     "must be a UUID (RFC 9562) in its 36 characters, neither the nil nor the max one";
 const TIME_RULE: &str = "must be between the years 1 and 9999, nanos between 0 and 999999999";
-const TARGET_RULE: &str = "must be the event of this book or the request";
 
 /// Collects what is wrong with the fields of a request.
 #[derive(Debug, Default)]
@@ -226,7 +225,12 @@ impl Fields {
                 None => self.refuse(field, names::EVENT_RULE),
             },
             TargetField::Request(field, id) => return Target::Request(self.request_id(field, id)),
-            TargetField::Missing(field) => self.refuse(field, TARGET_RULE),
+            TargetField::Missing(field) => {
+                self.refuse(
+                    field,
+                    format!("one of `{field}` and `{field}_request_id` is required"),
+                );
+            }
         }
         Target::Position(0)
     }
