@@ -117,7 +117,10 @@ fn targets_are_events_of_the_book_or_requests() {
     let table = [
         (
             None,
-            ("charge", "must be the event of this book or the request"),
+            (
+                "charge",
+                "one of `charge` and `charge_request_id` is required",
+            ),
         ),
         (Some(Asked::Charge("7".to_owned())), ("charge", event)),
         (
