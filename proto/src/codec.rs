@@ -11,7 +11,7 @@ use prost::Message;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-/// How large a buffer is at first, and by how much it grows.
+/// How large a buffer is at first.
 const BUFFER_BYTES: usize = 1024;
 /// How much of a stream is gathered before it is sent: what tonic takes.
 const YIELD_THRESHOLD_BYTES: usize = 32 * 1024;

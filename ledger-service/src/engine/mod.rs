@@ -1,10 +1,10 @@
 //! The engine: one writer a book, which decides in memory and appends in
 //! batches.
 //!
-//! A request goes `handler → queue → writer → handler`. The writer takes all
-//! that waits, makes sure that it holds the states it needs, decides one by
-//! one, appends with one statement and answers each caller. While one batch
-//! commits, the next gathers; there are no timers.
+//! A request goes `handler → queue → writer → handler`. The writer takes what
+//! waits, makes sure that it holds the states it needs, decides one by one,
+//! appends with one statement and answers each caller. While one batch commits,
+//! the next is decided; there are no timers.
 //!
 //! What makes it right with several instances on one database is the
 //! compare-and-swap on the head: a swap that succeeds proves every state that

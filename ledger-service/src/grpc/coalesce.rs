@@ -14,7 +14,8 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
-/// How many bytes are gathered before they are written whatever comes.
+/// How many bytes are gathered before they are written whatever comes: some thirty
+/// answers, so that who waits for them begins before the last is there.
 const GATHERED_BYTES_MAX: usize = 16 * 1024;
 
 /// A connection that gathers what is written to it, and sends it when its task
