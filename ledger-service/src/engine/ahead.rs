@@ -49,6 +49,8 @@ pub(super) struct Ahead {
 pub(super) struct UnderWay {
     /// The most of late; forgotten slowly.
     commands_peak: usize,
+    /// The last look ahead could decide all that came.
+    overlaps: bool,
 }
 
 impl UnderWay {
@@ -149,11 +151,22 @@ impl Writer {
         self.look_ahead(appending, requests).await
     }
 
-    /// How many commands a batch that is decided ahead takes before it takes no
-    /// more jobs.
-    fn commands_max(&self) -> usize {
+    /// How many commands a batch takes before it takes no more jobs, if it and the
+    /// next one keep each other's time filled.
+    fn overlapping_commands_max(&self) -> usize {
         let half = self.under_way.half().max(BATCH_COMMANDS_MIN);
         half.min(self.limits.batch_commands_max)
+    }
+
+    /// How many commands a batch takes that was not decided ahead. If the look
+    /// ahead before it could decide all that came, the next one will; else there is
+    /// nothing that a smaller batch would leave time for.
+    pub(super) fn commands_max(&mut self) -> usize {
+        if std::mem::take(&mut self.under_way.overlaps) {
+            self.overlapping_commands_max()
+        } else {
+            self.limits.batch_commands_max
+        }
     }
 
     /// Whether what was decided ahead is what would be decided now.
@@ -191,7 +204,7 @@ impl Writer {
         let (mut work, mut verdicts, mut commands) = (Work::default(), Vec::new(), 0);
         let (mut is_open, mut is_sound) = (true, true);
         let begun_at = Instant::now();
-        let commands_max = self.commands_max();
+        let commands_max = self.overlapping_commands_max();
         // The append first: else it would begin when there is nothing to decide.
         tokio::task::yield_now().await;
         let done = loop {
@@ -225,6 +238,7 @@ impl Writer {
         let taken = work.calls.len() + work.reads.len();
         let waiting = self.jobs.len() + self.waiting.len();
         self.under_way.see(requests, (commands, taken), waiting);
+        self.under_way.overlaps = is_open;
         if !work.is_empty() {
             let plan = Plan {
                 decisions,

@@ -223,7 +223,7 @@ impl Writer {
         self.all_answered().await;
     }
 
-    /// What was decided ahead, or all that waits, as far as a batch takes it.
+    /// What was decided ahead, or what waits, as far as a batch takes it.
     async fn next_work(&mut self) -> Option<Work> {
         if let Some(ahead) = self.ahead.take() {
             return Some(ahead);
@@ -234,10 +234,11 @@ impl Writer {
             None => self.jobs.recv().await?,
         };
         let (mut work, mut commands) = (Work::default(), 0);
+        let commands_max = self.commands_max();
         loop {
             commands += job_commands(&next);
             let _units = work.add(next);
-            if commands >= self.limits.batch_commands_max {
+            if commands >= commands_max {
                 return Some(work);
             }
             next = match self.waiting.pop_front() {
