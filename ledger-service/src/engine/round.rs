@@ -144,15 +144,15 @@ impl Writer {
 
     /// Waits until the calls before are answered.
     pub(super) async fn all_answered(&mut self) {
-        if let Some(answering) = self.answering.take() {
-            if let Err(error) = answering.await {
-                // What was written stays written: a repeat of a call finds it.
-                tracing::error!(
-                    book = %self.book,
-                    error = &error as &dyn std::error::Error,
-                    "answers were not sent; their callers do not know what came of their calls"
-                );
-            }
+        if let Some(answering) = self.answering.take()
+            && let Err(error) = answering.await
+        {
+            // What was written stays written: a repeat of a call finds it.
+            tracing::error!(
+                book = %self.book,
+                error = &error as &dyn std::error::Error,
+                "answers were not sent; their callers do not know what came of their calls"
+            );
         }
     }
 
