@@ -7,7 +7,8 @@ use std::time::Duration;
 pub const QUEUE_JOBS_MAX: usize = 8_192;
 
 /// How many commands the writer takes into one batch at the most before it stops
-/// taking more jobs; see `engine/ahead.rs` for when it takes fewer. A BatchCharge of 1000 counts as 1000.
+/// taking more jobs; see `engine/ahead.rs` for when it takes fewer. A BatchCharge
+/// of 1000 counts as 1000.
 pub const BATCH_COMMANDS_MAX: usize = 4_096;
 
 /// How many commands a batch that is decided ahead takes, however little is under

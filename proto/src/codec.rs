@@ -1,9 +1,9 @@
 //! How messages of the API are encoded: as tonic does it, with buffers of the
 //! size that most of them have.
 //!
-//! tonic makes two buffers of 8 KiB for every call. A charge and its answer have
-//! half a kilobyte each, and at tens of thousands of calls a second making room
-//! for the rest was a twentieth of the service's time (`docs/performance.md`).
+//! tonic makes two buffers of 8 KiB for every call. Most messages here are far
+//! smaller; larger ones make their buffers grow. `docs/performance.md` says what
+//! this gave together with other changes; by itself it was not measured.
 
 use std::marker::PhantomData;
 
