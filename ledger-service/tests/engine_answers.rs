@@ -6,12 +6,13 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use ledger_core::{Payload, Rejection, command::Target};
+use ledger_core::{Payload, Rejection, command::Target, event::HOUSE};
 use ledger_service::engine::{Call, CallOptions, EngineError};
 use support::{
     ask::{
-        BOOK, add, ask, ask_with, balance, capture, credit, done, dry, each_in_one_batch, engine,
-        hold, id, in_one_batch, opened, pass, payment, read, refund, refused, request, take,
+        BOOK, CATALOG, add, apply, ask, ask_with, balance, capture, credit, decided, done, dry,
+        each_in_one_batch, engine, hold, id, in_one_batch, opened, pass, payment, read, refund,
+        refused, request, take,
     },
     database::Database,
     faulty::{Fault, FaultyStore, Kind, Outcome},
@@ -23,6 +24,7 @@ on_both!(
     repeats_inside_a_batch,
     a_provider_id_repeated_inside_a_batch,
     a_provider_id_is_unique_over_engines,
+    a_provider_id_is_unique_over_books,
     a_batch_may_refund_what_it_charged,
     a_target_beyond_the_head_is_not_found,
     a_hold_that_the_batch_ends_is_still_found,
@@ -94,10 +96,13 @@ async fn a_provider_id_repeated_inside_a_batch(database: Database) {
         request("tg:2", id("elsewhere"), payment("p-1", 500)),
         request("tg:2", id("another"), payment("p-2", 300)),
     ];
+    let before = faults.calls(Kind::Append);
     let answers = each_in_one_batch(&engine, &faults, requests).await;
     let [first, again, elsewhere, another] = &answers[..] else {
         panic!()
     };
+    // The database was not asked to refuse the second use of the id.
+    assert_eq!(faults.calls(Kind::Append) - before, 1);
     let first = first.as_ref().unwrap().as_ref().unwrap();
     let paid = first
         .events
@@ -144,6 +149,43 @@ async fn a_provider_id_is_unique_over_engines(database: Database) {
     let sum = balance(&one, "tg:one", "RUB").await + balance(&two, "tg:two", "RUB").await;
     assert_eq!(sum, 2_000);
     sound(one.store()).await;
+}
+
+/// Point 5. Another book's log moves no head of ours, so only the unique key can
+/// tell, and the look-up after the refusal has to explain it.
+async fn a_provider_id_is_unique_over_books(database: Database) {
+    let (store, faults) = FaultyStore::around(database.store().await);
+    let engine = opened(store).await;
+    let others = database.store().await;
+    others.create_book("other").await.unwrap();
+    faults.once(
+        Kind::Append,
+        Fault::before(async move {
+            let two = support::ask::engine(others);
+            let catalog = CATALOG.replace("book = \"test\"", "book = \"other\"");
+            for request in [
+                request(HOUSE, id("catalog"), apply(&catalog)),
+                request("tg:1", id("theirs"), payment("p-1", 100)),
+            ] {
+                let call = Call {
+                    requests: vec![request],
+                    options: CallOptions::default(),
+                };
+                decided(two.call("other", call).await)
+                    .unwrap()
+                    .remove(0)
+                    .unwrap();
+            }
+        }),
+    );
+    let refused = refused(&engine, request("tg:1", id("ours"), payment("p-1", 100))).await;
+    assert!(
+        matches!(&refused, Rejection::PaymentAlreadyRecorded { book, .. } if book == "other"),
+        "{refused:?}"
+    );
+    assert!(faults.are_spent());
+    assert_eq!(balance(&engine, "tg:1", "RUB").await, 0);
+    sound(engine.store()).await;
 }
 
 /// A charge and its refund gather in one batch: the refund waits until the
@@ -340,6 +382,8 @@ async fn an_append_whose_acknowledgement_was_lost_is_found(database: Database) {
     .enumerate()
     {
         faults.once(Kind::Append, *outcome);
+        let calls = || [Kind::Reconnect, Kind::Lock].map(|kind| faults.calls(kind));
+        let before = calls();
         let requests = (0..5)
             .map(|account| {
                 let request_id = id(&format!("r {number}"));
@@ -353,6 +397,9 @@ async fn an_append_whose_acknowledgement_was_lost_is_found(database: Database) {
             );
         }
         assert!(faults.are_spent());
+        // It went and looked, on a connection that ends the lost one, before it
+        // tried again.
+        assert_eq!(calls(), before.map(|calls| calls + 1));
     }
     sound(engine.store()).await;
 }

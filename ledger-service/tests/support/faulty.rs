@@ -110,6 +110,7 @@ pub(crate) struct Faults {
     rule: Mutex<Option<Rule>>,
     is_down: AtomicBool,
     appends: AtomicU64,
+    calls: Mutex<Vec<Kind>>,
 }
 
 impl Faults {
@@ -143,7 +144,14 @@ impl Faults {
         self.appends.load(Ordering::Acquire)
     }
 
+    /// How many calls of this kind were made, whatever came of them.
+    pub(crate) fn calls(&self, kind: Kind) -> usize {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|made| **made == kind).count()
+    }
+
     fn draw(&self, calling: &Calling<'_>) -> Fault {
+        self.calls.lock().unwrap().push(calling.kind);
         if self.is_down.load(Ordering::Acquire) {
             return Outcome::Lost.into();
         }
