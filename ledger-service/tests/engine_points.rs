@@ -304,7 +304,14 @@ async fn transfers_both_ways_keep_the_sum(database: Database) {
     let one = opened(database.store().await).await;
     let two = engine(database.store().await);
     done(&one, request("tg:a", id("a"), credit("RUB", 1_000))).await;
-    done(&one, request("tg:b", id("b"), credit("RUB", 1_000))).await;
+    done(&one, request("tg:b", id("b"), credit("RUB", 999))).await;
+    // One that has neither state in memory.
+    let cold = engine(database.store().await);
+    done(
+        &cold,
+        request("tg:a", id("first"), transfer("tg:b", "RUB", 1)),
+    )
+    .await;
     let mut moves = Vec::new();
     for number in 0..60 {
         let (from, to) = if number % 2 == 0 {
@@ -323,7 +330,7 @@ async fn transfers_both_ways_keep_the_sum(database: Database) {
             async move { ask(&engine, request).await.unwrap() },
         ));
     }
-    let (mut a, mut b) = (1_000, 1_000);
+    let (mut a, mut b) = (999, 1_000);
     for (number, moved) in moves.into_iter().enumerate() {
         if moved.await.unwrap().is_ok() {
             let amount = 1 + number as i64;
