@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// A charge is some hundred small allocations, many of them freed by another
 /// thread than made them: see docs/performance.md.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     ledger_service::cli::main()

@@ -47,7 +47,7 @@ use tokio::{
 
 /// The load shares two cores with what it measures: the less it takes, the better.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Around what nobody may miss.
 const RULE: &str = "==============================================================";
