@@ -32,8 +32,8 @@ use ledger_core::{
     },
     event::{
         Adjusted, Annotations, Balance, CatalogApplied, Credited, Debited, FORMAT, HoldCaptured,
-        HoldEnded, HoldExtended, HoldPlaced, LotExpired, PaidWith, PaymentSucceeded, ProviderId,
-        Reason, Refunded, TransferReceived, TransferSent,
+        HoldEnded, HoldExtended, HoldPlaced, LevelChange, LotExpired, PaidWith, PaymentSucceeded,
+        ProviderId, Reason, RecurringPeriod, Refunded, TransferReceived, TransferSent, WindowUse,
     },
 };
 
@@ -58,6 +58,7 @@ fn plain_lot() -> Lot {
         basis: 0,
         currency: None,
         created_at: NOW,
+        ..Lot::default()
     }
 }
 
@@ -75,6 +76,7 @@ fn full_lot() -> Lot {
         basis: 99_999,
         currency: Some("RUB".into()),
         created_at: NOW,
+        ..Lot::default()
     }
 }
 
@@ -140,6 +142,7 @@ fn full_envelope() -> Event {
             delta: 5,
             parts: Vec::new(),
             lot: Some(plain_lot()),
+            ..Adjusted::default()
         }))
     }
 }
@@ -152,6 +155,7 @@ fn debited() -> Payload {
         amount: 100_004,
         paid_with: PaidWith::Mixed,
         parts: vec![plain_lot(), full_lot()],
+        ..Debited::default()
     })
 }
 
@@ -165,6 +169,7 @@ fn refunded() -> Payload {
         parts: vec![full_lot(), plain_lot()],
         graced: vec![300],
         uncounted: true,
+        ..Refunded::default()
     })
 }
 
@@ -177,6 +182,7 @@ fn hold_placed() -> Payload {
         parts: vec![full_lot()],
         overrun: OverrunPolicy::OverdrawAvailable,
         expires_at: LATER,
+        ..HoldPlaced::default()
     })
 }
 
@@ -195,6 +201,7 @@ fn hold_captured() -> Payload {
         is_final: true,
         late: false,
         counted: true,
+        ..HoldCaptured::default()
     })
 }
 
@@ -259,6 +266,73 @@ fn catalog_applied() -> Payload {
     })
 }
 
+/// What the catalog's policy adds to events.
+fn by_policy() -> [(&'static str, Payload); 4] {
+    let attributes = || [("model".into(), "dall-e-3".into())].into();
+    let counted_in = || {
+        vec![WindowUse {
+            limit: "hourly".into(),
+            window_us: driver::HOUR,
+            returns: true,
+        }]
+    };
+    let pass = Debited {
+        operation: Some("draw".into()),
+        quantity: 2,
+        asset: "UNLIMITED".into(),
+        paid_with: PaidWith::Pass,
+        attributes: attributes(),
+        pass: Some(300),
+        counted_in: counted_in(),
+        ..Debited::default()
+    };
+    let placed = HoldPlaced {
+        quantity: 1,
+        asset: "UNLIMITED".into(),
+        expires_at: LATER,
+        attributes: attributes(),
+        pass: Some(300),
+        counted_in: counted_in(),
+        ..HoldPlaced::default()
+    };
+    let captured = HoldCaptured {
+        hold: 990,
+        asset: "UNLIMITED".into(),
+        paid_with: PaidWith::Pass,
+        is_final: true,
+        late: true,
+        attributes: attributes(),
+        pass: Some(300),
+        quantity: 3,
+        counted_in: counted_in(),
+        ..HoldCaptured::default()
+    };
+    let lot = Lot {
+        used: 7,
+        origin: Some("quiz_bot".into()),
+        starts_at: Some(NOW),
+        ..full_lot()
+    };
+    let credited = Credited {
+        lot,
+        payment: None,
+        levels: Some(LevelChange {
+            before: 1,
+            after: 3,
+        }),
+        recurring: Some(RecurringPeriod {
+            grant: "daily".into(),
+            next_at: LATER,
+        }),
+    };
+    [
+        ("debited_by_pass", Payload::Debited(pass)),
+        ("hold_placed_by_pass", Payload::HoldPlaced(placed)),
+        ("hold_captured_by_pass", Payload::HoldCaptured(captured)),
+        ("credited_each_period", Payload::Credited(credited)),
+    ]
+}
+
 /// One event of each kind, and one with every optional field of the envelope.
 fn events() -> Vec<(String, Event)> {
     let payloads = vec![
@@ -267,6 +341,7 @@ fn events() -> Vec<(String, Event)> {
         Payload::Credited(Credited {
             lot: full_lot(),
             payment: Some(999),
+            ..Credited::default()
         }),
         debited(),
         refunded(),
@@ -284,6 +359,7 @@ fn events() -> Vec<(String, Event)> {
             delta: -100_000,
             parts: vec![full_lot()],
             lot: None,
+            ..Adjusted::default()
         }),
         transfer_sent(),
         transfer_received(),
@@ -295,6 +371,8 @@ fn events() -> Vec<(String, Event)> {
     let named = |payload: Payload| (format!("{:?}", payload.kind()), event(payload));
     let mut events: Vec<(String, Event)> = payloads.into_iter().map(named).collect();
     events.push(("every_optional_field".to_owned(), full_envelope()));
+    let by_policy = by_policy().into_iter();
+    events.extend(by_policy.map(|(name, payload)| (name.to_owned(), event(payload))));
     events
 }
 
@@ -346,6 +424,8 @@ fn commands() -> Vec<(&'static str, Command)> {
                 quantity: 2,
                 explicit_price: price(5),
                 max_price: price(6),
+                attributes: BTreeMap::new(),
+                confirmed: false,
             }),
         ),
         (
@@ -357,6 +437,8 @@ fn commands() -> Vec<(&'static str, Command)> {
                 max_price: price(6),
                 duration: Some(driver::HOUR),
                 overrun_policy: Some(OverrunPolicy::Cap),
+                attributes: BTreeMap::new(),
+                confirmed: false,
             }),
         ),
         (
@@ -419,6 +501,7 @@ fn commands() -> Vec<(&'static str, Command)> {
             Command::ApplyCatalog(ApplyCatalog {
                 text: "schema = 1\n".to_owned(),
                 overrides: overrides(),
+                expected_version: None,
             }),
         ),
         ("Sweep", Command::Sweep(Sweep {})),

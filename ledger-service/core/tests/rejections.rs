@@ -20,7 +20,7 @@ use driver::sources;
 use language::{command::TargetBy, replay::Replay};
 
 /// Reasons that the core gives, in order of precedence.
-const ORDER: [&str; 30] = [
+const ORDER: [&str; 37] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_CLOSED",
     "ACCOUNT_NOT_FOUND",
@@ -32,6 +32,8 @@ const ORDER: [&str; 30] = [
     "TRANSFER_TO_SELF",
     "UNKNOWN_OPERATION",
     "QUANTITY_TOO_LARGE",
+    "INVALID_ATTRIBUTE",
+    "VARIANT_NOT_AVAILABLE",
     "UNKNOWN_ASSET",
     "UNKNOWN_CURRENCY",
     "AMOUNT_NOT_POSITIVE",
@@ -47,17 +49,23 @@ const ORDER: [&str; 30] = [
     "REFUND_EXCEEDS_CHARGE",
     "INVALID_CATALOG",
     "CATALOG_FOR_OTHER_BOOK",
+    "CATALOG_CHANGED",
+    "RATE_LIMITED",
+    "NOT_SOLD_HERE",
     "PRICE_CHANGED",
+    "CONFIRMATION_REQUIRED",
     "INSUFFICIENT_FUNDS",
     "BALANCE_TOO_LARGE",
+    "BADGE_ALREADY_GRANTED",
     "WALLET_FULL",
 ];
 
-/// Reasons that the engine gives: they need the log, not the account.
-const OF_ENGINE: [&str; 3] = [
+/// Reasons that engine and edge give: they need the log or all accounts, not one.
+const OF_ENGINE: [&str; 4] = [
     "REQUEST_ID_REUSED",
     "PAYMENT_ALREADY_RECORDED",
     "BATCH_ITEM_REFUSED",
+    "ASSET_IN_USE",
 ];
 
 struct Case {
@@ -442,8 +450,66 @@ fn referring() -> Vec<Case> {
     ]
 }
 
+/// What the catalog says beyond prices.
+fn policy() -> Vec<Case> {
+    let rich = ["credit ann 9000 TOKEN"];
+    let cases = vec![
+        case(
+            &rich,
+            "charge ann generate x100001 attr.size=big",
+            "QUANTITY_TOO_LARGE",
+        )
+        .also("charge ann generate attr.size=big", "INVALID_ATTRIBUTE"),
+        case(
+            &rich,
+            "charge ann generate attr.size=big attr.model=gpt-image-1.5",
+            "INVALID_ATTRIBUTE",
+        )
+        .also(
+            "charge ann generate attr.model=gpt-image-1.5",
+            "VARIANT_NOT_AVAILABLE",
+        ),
+        case(
+            &rich,
+            "charge ann generate attr.model=gpt-image-1.5 price=1:NOPE",
+            "VARIANT_NOT_AVAILABLE",
+        )
+        .also("charge ann generate price=1:NOPE", "UNKNOWN_ASSET"),
+        case(
+            &rich,
+            "charge ann generate x21 price=1_000_000_000_000_001:TOKEN",
+            "AMOUNT_TOO_LARGE",
+        )
+        .also("charge ann generate x21", "RATE_LIMITED"),
+        case(&rich, "charge ann train x3 origin=other", "RATE_LIMITED")
+            .also("charge ann train origin=other", "NOT_SOLD_HERE"),
+        case(&[], "charge ann train x3", "RATE_LIMITED")
+            .also("charge ann train", "INSUFFICIENT_FUNDS"),
+        case(
+            &rich,
+            "charge ann price=4001:TOKEN max=1:TOKEN",
+            "PRICE_CHANGED",
+        )
+        .also("charge ann price=4001:TOKEN", "CONFIRMATION_REQUIRED"),
+        case(
+            &["credit ann 1 FIRST"],
+            "credit ann 2 FIRST",
+            "AMOUNT_TOO_LARGE",
+        )
+        .also("credit ann 1 FIRST", "BADGE_ALREADY_GRANTED"),
+        case(&[], "credit ann 2 UNLIMITED", "AMOUNT_TOO_LARGE"),
+        case(
+            &[],
+            "apply other_book expecting=7",
+            "CATALOG_FOR_OTHER_BOOK",
+        )
+        .also("apply plain expecting=7", "CATALOG_CHANGED"),
+    ];
+    cases.into_iter().map(|case| case.under("policy")).collect()
+}
+
 fn cases() -> Vec<Case> {
-    [general(), incoming(), outgoing(), referring()]
+    [general(), incoming(), outgoing(), referring(), policy()]
         .into_iter()
         .flatten()
         .collect()

@@ -10,10 +10,10 @@ use super::limits::{DURATION_US_MAX, METADATA_KEYS_MAX, REFUND_GRACE_US_DEFAULT}
 use super::model::Catalog;
 use super::reader::Section;
 use super::report::Report;
-use super::shape::{BOOK, IDENTIFIER, TIME_ZONE};
-use super::{asset, grant, operation, top_up};
+use super::shape::{BOOK, IDENTIFIER, SOURCE, TIME_ZONE};
+use super::{asset, grant, limit, operation, package, recurring, text, top_up};
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 16] = [
     "schema",
     "book",
     "time_zone",
@@ -24,6 +24,12 @@ const KEYS: [&str; 10] = [
     "grants_on_opening",
     "operations",
     "top_up",
+    "sources",
+    "reasons",
+    "recurring_grants",
+    "limits",
+    "confirm_above",
+    "packages",
 ];
 
 /// The schema that this reader knows.
@@ -45,6 +51,12 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
         grants_on_opening: grant::read_on_opening(&root, context),
         operations: operation::read_all(operations, context),
         top_ups: top_up::read_all(&root, context),
+        sources: text::read_labels(&root, "sources", &SOURCE, context),
+        reasons: text::read_labels(&root, "reasons", &SOURCE, context),
+        recurring_grants: recurring::read_all(&root, context),
+        limits: limit::read_all(&root, context),
+        confirm_above: limit::read_confirm_above(&root, context),
+        packages: package::read_all(&root, context),
         assets: context
             .assets
             .iter()

@@ -46,3 +46,38 @@ pub(super) const TOP_UP_MINIMUM_WHOLE: i64 = 50;
 /// The largest top-up, in whole units, if the catalog does not say. With the
 /// largest exponent it is 10^14 minor units, within [`AMOUNT_MAX`].
 pub(super) const TOP_UP_MAXIMUM_WHOLE: i64 = 100_000;
+
+/// Attributes of an operation.
+pub(super) const ATTRIBUTES_MAX: usize = 8;
+/// Values of an attribute.
+pub(super) const VALUES_MAX: usize = 64;
+/// Combinations of values of an operation: what has to be looked through to see
+/// whether each has a price.
+pub(super) const COMBINATIONS_MAX: usize = 4096;
+/// Variants of an operation.
+pub(super) const VARIANTS_MAX: usize = 256;
+/// Origins that something is for.
+pub(super) const ORIGINS_MAX: usize = 16;
+/// Limits over windows of time.
+pub(super) const LIMITS_MAX: usize = 16;
+/// Recurring grants.
+pub(super) const RECURRING_MAX: usize = 16;
+/// Levels of points.
+pub(super) const LEVELS_MAX: usize = 100;
+/// The most uses that a pass may have.
+pub(super) const FAIR_USE_MAX: i64 = 1_000_000;
+/// Packages.
+pub(super) const PACKAGES_MAX: usize = 64;
+/// The shares that the parts of a package have in its price.
+pub(super) const WEIGHT_MAX: i64 = 1_000_000;
+/// Texts of sources or of reasons.
+pub(super) const LABELS_MAX: usize = 64;
+
+/// Characters of the name of an asset, an operation, a source or a reason.
+pub(super) const LABEL_CHARS_MAX: usize = 64;
+/// Characters of a title: Telegram's limit of an invoice.
+pub(super) const TITLE_CHARS_MAX: usize = 32;
+/// Characters of a description: Telegram's limit of an invoice.
+pub(super) const DESCRIPTION_CHARS_MAX: usize = 255;
+/// Characters of a line of a receipt: the limit of the payment provider.
+pub(super) const RECEIPT_CHARS_MAX: usize = 128;

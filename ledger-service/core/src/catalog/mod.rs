@@ -5,8 +5,8 @@
 //! comes out too, so that a recorded text and its recorded overrides give the
 //! same catalog for ever.
 //!
-//! One file per part: `document` reads the whole, `asset`, `grant`,
-//! `operation`, `top_up` and `amount` its blocks, all of them through the
+//! One file per part: `document` reads the whole, the files named after them its
+//! blocks, all of them through the
 //! spanned values of `reader` and into the one list of `report`. A block whose
 //! content is wrong is reported and read on with, so that one pass finds
 //! everything; a catalog leaves this module only if nothing was reported.
@@ -19,21 +19,35 @@ mod decimal;
 mod document;
 mod duration;
 mod grant;
+mod limit;
 mod limits;
 mod model;
 mod nearest;
 mod operation;
+mod origin;
+mod package;
 mod problem;
 mod reader;
+mod recurring;
 mod report;
+mod sale;
 mod shape;
+mod text;
 mod top_up;
+mod variant;
 
 use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
-pub use model::{Asset, AssetKind, Catalog, Grant, Operation, OverrunPolicy, Price, TopUp};
+pub use model::{
+    Asset, AssetKind, Attribute, AttributeProblem, CalendarPeriod, Catalog, Chosen, Content,
+    Counts, Grant, Language, Limit, Offer, Operation, OverrunPolicy, Package, Price,
+    RecurringGrant, Text, TopUp, Variant,
+};
+
+/// What is said about an operation, by attribute.
+pub type Attributes = BTreeMap<crate::name::Name, crate::name::Name>;
 pub use problem::{Problem, Problems};
 
 use context::Context;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::context::Context;
-use super::limits::{AMOUNT_MAX, PRESETS_MAX, TOP_UP_MAXIMUM_WHOLE, TOP_UP_MINIMUM_WHOLE};
+use super::limits::{
+    AMOUNT_MAX, PRESETS_MAX, RECEIPT_CHARS_MAX, TOP_UP_MAXIMUM_WHOLE, TOP_UP_MINIMUM_WHOLE,
+};
 use super::model::{Asset, AssetKind, TopUp};
 use super::reader::{Node, Section};
 use super::report::{Place, Report};
+use super::text;
 
 /// Reads the limits of every asset that may be topped up.
 pub(super) fn read_all(root: &Section<'_>, context: &mut Context<'_>) -> BTreeMap<String, TopUp> {
@@ -36,7 +39,7 @@ fn find_money(id: &str, place: &Place, context: &mut Context<'_>) -> Option<Asse
 
 /// Reads one block. An unknown asset leaves what hangs on the defaults unsaid.
 fn read(node: &Node<'_>, asset: Option<&Asset>, report: &mut Report) -> Option<TopUp> {
-    let section = node.section(&["presets", "minimum", "maximum"], report)?;
+    let section = node.section(&["presets", "minimum", "maximum", "receipt"], report)?;
     let minimum = read_bound(&section, "minimum", TOP_UP_MINIMUM_WHOLE, asset, report);
     let maximum = read_bound(&section, "maximum", TOP_UP_MAXIMUM_WHOLE, asset, report);
     let range = minimum.unwrap_or(1)..=maximum.unwrap_or(AMOUNT_MAX);
@@ -54,6 +57,7 @@ fn read(node: &Node<'_>, asset: Option<&Asset>, report: &mut Report) -> Option<T
         presets,
         minimum: minimum?,
         maximum: maximum?,
+        receipt: text::optional(&section, "receipt", RECEIPT_CHARS_MAX, report),
     })
 }
 

@@ -1,5 +1,6 @@
 //! A catalog as a bot's owner writes it, and every way to write it wrong.
 
+mod policy;
 mod values;
 
 use std::collections::BTreeMap;
@@ -72,6 +73,12 @@ fn the_least_catalog_has_the_defaults() {
         operations: [].into(),
         top_ups: [].into(),
         refund_grace_us: 7 * DAY_US,
+        sources: [].into(),
+        reasons: [].into(),
+        recurring_grants: [].into(),
+        limits: [].into(),
+        confirm_above: [].into(),
+        packages: [].into(),
     };
     assert_eq!(catalog, expected);
     assert_eq!(overrides, BTreeMap::new());
@@ -160,6 +167,7 @@ maximum = 200
     let price = |asset: &str, amount| Price {
         asset: asset.into(),
         amount,
+        origins: [].into(),
     };
     assert_eq!(merge.prices, [price("GEM", 5), price("RUB", 1000)]);
     assert_eq!(merge.quantity_max, 1000);
@@ -486,6 +494,7 @@ fn media_lab_says_what_its_plan_says() {
     let price = |asset: &str, amount| Price {
         asset: asset.into(),
         amount,
+        origins: [].into(),
     };
     for operation in catalog.operations.values() {
         assert_eq!(operation.prices, [price("FREE_OP", 1), price("RUB", 1000)]);
