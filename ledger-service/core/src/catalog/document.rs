@@ -11,7 +11,7 @@ use super::model::Catalog;
 use super::reader::Section;
 use super::report::Report;
 use super::shape::{BOOK, IDENTIFIER, SOURCE, TIME_ZONE};
-use super::{asset, grant, limit, operation, package, recurring, text, top_up};
+use super::{asset, cycle, grant, limit, operation, package, recurring, text, top_up};
 
 const KEYS: [&str; 16] = [
     "schema",
@@ -42,6 +42,12 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
     check_schema(&root, &mut context.report);
     asset::read_all(&root, context);
     let operations = operation::entries(&root, context);
+    let places = operations.iter();
+    let places = places
+        .map(|(id, node)| ((*id).to_owned(), node.place.clone()))
+        .collect();
+    let operations = operation::read_all(operations, context);
+    cycle::refuse(&operations, &places, &mut context.report);
     Catalog {
         book: read_book(&root, &mut context.report),
         time_zone: read_time_zone(&root, &mut context.report),
@@ -49,7 +55,7 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
         metadata_keys: read_metadata_keys(&root, context),
         refund_grace_us: read_refund_grace(&root, &mut context.report),
         grants_on_opening: grant::read_on_opening(&root, context),
-        operations: operation::read_all(operations, context),
+        operations,
         top_ups: top_up::read_all(&root, context),
         sources: text::read_labels(&root, "sources", &SOURCE, context),
         reasons: text::read_labels(&root, "reasons", &SOURCE, context),

@@ -15,6 +15,7 @@ mod amount;
 mod asset;
 mod context;
 mod currency;
+mod cycle;
 mod decimal;
 mod document;
 mod duration;

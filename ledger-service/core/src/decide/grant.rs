@@ -110,7 +110,8 @@ impl Giving {
         let mut lots: Vec<Lot> = Vec::with_capacity(grants.len());
         for grant in grants {
             let is_badge = kind(context.catalog, &grant.asset) == Some(AssetKind::Badge);
-            if has_badge(work.account(), context.catalog, &grant.asset) {
+            let is_given = is_badge && lots.iter().any(|lot| lot.asset == grant.asset);
+            if is_given || has_badge(work.account(), context.catalog, &grant.asset) {
                 continue;
             }
             let times = if is_badge { 1 } else { quantity };

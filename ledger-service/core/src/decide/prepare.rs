@@ -6,7 +6,7 @@ use super::{
     Context, Party,
     grant::{due_recurring, granted_lot, levels, mark_origin, recurring_lot},
     returns::Returns,
-    work::{Work, bare_event},
+    work::{Side, Work, bare_event},
 };
 use crate::{
     account::{Account, Lot, Status},
@@ -39,15 +39,18 @@ pub(super) fn give_recurring(work: &mut Work<'_>) {
     let (catalog, now) = (work.context.catalog, work.context.now);
     while let Some((id, recurring)) = due_recurring(work.account(), catalog, now) {
         let (lot, period) = recurring_lot(id, recurring, catalog, now);
-        let lot = work.own.place(lot);
-        if work.own.check_room(1).is_err()
-            || work.own.check_balance(&lot.asset, lot.amount).is_err()
-        {
+        if !takes(&work.own, &lot) {
             return;
         }
+        let lot = work.own.place(lot);
         let credited = granted(work.account(), work.context, lot, Some(period));
         work.prepare(Party::Own, credited);
     }
+}
+
+/// Whether the account has room for a lot that is given.
+fn takes(side: &Side<'_>, lot: &Lot) -> bool {
+    side.check_room(1).is_ok() && side.check_balance(&lot.asset, lot.amount).is_ok()
 }
 
 /// Accounts whose ids begin with `@` are the book's own and get nothing.
@@ -95,6 +98,9 @@ pub(super) fn at_present<'a>(account: &'a Account, context: &Context<'_>) -> Cow
         let catalog = context.catalog;
         while let Some((id, recurring)) = due_recurring(&present, catalog, context.now) {
             let (lot, period) = recurring_lot(id, recurring, catalog, context.now);
+            if !takes(&Side::new(&present), &lot) {
+                break;
+            }
             give(present.to_mut(), context, lot, Some(period));
         }
     }

@@ -86,7 +86,15 @@ fn attributes_choose_prices() {
 }
 
 /// Each wrong text, and every problem of it.
-const WRONG: [(&str, &str); 29] = [
+const WRONG: [(&str, &str); 31] = [
+    (
+        "operations.x = { prices = [{ asset = 'FREE', amount = 1 }], grants = [{ asset = 'FREE', amount = 1 }] }",
+        "line 7: operations.x: FREE pays for what gives it again: x gives FREE",
+    ),
+    (
+        "operations.x = { prices = [{ asset = 'FREE', amount = 1 }], grants = [{ asset = 'RUB', amount = 1 }] }\noperations.y = { prices = [{ asset = 'RUB', amount = 1 }], grants = [{ asset = 'FREE', amount = 1 }] }",
+        "line 7: operations.x: FREE pays for what gives it again: x gives RUB, y gives FREE",
+    ),
     (
         "assets.U = { kind = 'pass', exponent = 2 }",
         "line 7: assets.U.exponent: must be 0 or less",
