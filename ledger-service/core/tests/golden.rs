@@ -13,6 +13,8 @@
 )]
 
 mod driver;
+#[path = "golden/policy.rs"]
+mod policy;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,8 +34,8 @@ use ledger_core::{
     },
     event::{
         Adjusted, Annotations, Balance, CatalogApplied, Credited, Debited, FORMAT, HoldCaptured,
-        HoldEnded, HoldExtended, HoldPlaced, LevelChange, LotExpired, PaidWith, PaymentSucceeded,
-        ProviderId, Reason, RecurringPeriod, Refunded, TransferReceived, TransferSent, WindowUse,
+        HoldEnded, HoldExtended, HoldPlaced, LotExpired, PaidWith, PaymentSucceeded, ProviderId,
+        Reason, Refunded, TransferReceived, TransferSent,
     },
 };
 
@@ -266,73 +268,6 @@ fn catalog_applied() -> Payload {
     })
 }
 
-/// What the catalog's policy adds to events.
-fn by_policy() -> [(&'static str, Payload); 4] {
-    let attributes = || [("model".into(), "dall-e-3".into())].into();
-    let counted_in = || {
-        vec![WindowUse {
-            limit: "hourly".into(),
-            window_us: driver::HOUR,
-            returns: true,
-        }]
-    };
-    let pass = Debited {
-        operation: Some("draw".into()),
-        quantity: 2,
-        asset: "UNLIMITED".into(),
-        paid_with: PaidWith::Pass,
-        attributes: attributes(),
-        pass: Some(300),
-        counted_in: counted_in(),
-        ..Debited::default()
-    };
-    let placed = HoldPlaced {
-        quantity: 1,
-        asset: "UNLIMITED".into(),
-        expires_at: LATER,
-        attributes: attributes(),
-        pass: Some(300),
-        counted_in: counted_in(),
-        ..HoldPlaced::default()
-    };
-    let captured = HoldCaptured {
-        hold: 990,
-        asset: "UNLIMITED".into(),
-        paid_with: PaidWith::Pass,
-        is_final: true,
-        late: true,
-        attributes: attributes(),
-        pass: Some(300),
-        quantity: 3,
-        counted_in: counted_in(),
-        ..HoldCaptured::default()
-    };
-    let lot = Lot {
-        used: 7,
-        origin: Some("quiz_bot".into()),
-        starts_at: Some(NOW),
-        ..full_lot()
-    };
-    let credited = Credited {
-        lot,
-        payment: None,
-        levels: Some(LevelChange {
-            before: 1,
-            after: 3,
-        }),
-        recurring: Some(RecurringPeriod {
-            grant: "daily".into(),
-            next_at: LATER,
-        }),
-    };
-    [
-        ("debited_by_pass", Payload::Debited(pass)),
-        ("hold_placed_by_pass", Payload::HoldPlaced(placed)),
-        ("hold_captured_by_pass", Payload::HoldCaptured(captured)),
-        ("credited_each_period", Payload::Credited(credited)),
-    ]
-}
-
 /// One event of each kind, and one with every optional field of the envelope.
 fn events() -> Vec<(String, Event)> {
     let payloads = vec![
@@ -371,7 +306,7 @@ fn events() -> Vec<(String, Event)> {
     let named = |payload: Payload| (format!("{:?}", payload.kind()), event(payload));
     let mut events: Vec<(String, Event)> = payloads.into_iter().map(named).collect();
     events.push(("every_optional_field".to_owned(), full_envelope()));
-    let by_policy = by_policy().into_iter();
+    let by_policy = policy::events().into_iter();
     events.extend(by_policy.map(|(name, payload)| (name.to_owned(), event(payload))));
     events
 }
