@@ -47,7 +47,7 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
         .map(|(id, node)| ((*id).to_owned(), node.place.clone()))
         .collect();
     let operations = operation::read_all(operations, context);
-    cycle::refuse(&operations, &places, &mut context.report);
+    cycle::refuse(&operations, &places, context);
     Catalog {
         book: read_book(&root, &mut context.report),
         time_zone: read_time_zone(&root, &mut context.report),
