@@ -12,6 +12,7 @@ use crate::{
     catalog::{Attributes, OverrunPolicy},
     event::{Annotations, ProviderId},
     name::Name,
+    payment::{PaymentStatus, Purpose, RefundStatus, RefundVia},
     primitives::{Money, RequestId, Timestamp},
 };
 
@@ -197,7 +198,7 @@ commands! {
         /// By how much, or to what.
         1 change: Change,
     }
-    /// Record that a payment succeeded.
+    /// Record what a provider says of a payment.
     14 RecordPayment {
         /// The provider.
         0 provider: Name,
@@ -211,6 +212,15 @@ commands! {
         4 income_amount: Option<Money>,
         /// A payment of the provider's test mode.
         5 test: bool,
+        /// How it stands.
+        #[cbor(default, skip_if = "PaymentStatus::is_succeeded")]
+        6 status: PaymentStatus,
+        /// The payment; found by the provider's ids if absent.
+        7 payment: Option<Target>,
+        /// What it is for, if it was not created before.
+        8 purpose: Option<Purpose>,
+        /// Of a canceled one: why.
+        9 cancellation_reason: Option<Name>,
     }
     /// Bring a catalog into force; on the account `@house`.
     15 ApplyCatalog {
@@ -223,6 +233,48 @@ commands! {
     }
     /// Write down what time has ended: lots and holds that are due.
     16 Sweep {}
+    /// Ask for a payment.
+    17 CreatePayment {
+        /// The provider that it is to be made through.
+        0 provider: Name,
+        /// The shop or bot that it goes to.
+        1 merchant_account: Name,
+        /// What it is for.
+        2 purpose: Purpose,
+    }
+    /// Begin a refund of a payment, or record one that was done outside of its
+    /// provider.
+    18 RefundPayment {
+        /// The payment.
+        0 payment: Target,
+        /// How much; what the catalog's policy allows if absent.
+        1 amount: Option<i64>,
+        /// How.
+        2 via: RefundVia,
+        /// The number of the document, if it is done outside of the provider.
+        3 document_number: Option<Name>,
+    }
+    /// Record what a provider says of a refund.
+    19 RecordRefund {
+        /// The provider.
+        0 provider: Name,
+        /// The shop or bot that its ids belong to.
+        1 merchant_account: Name,
+        /// The payment; found by `payment_id` if absent.
+        2 payment: Option<Target>,
+        /// The provider's id of the payment.
+        3 payment_id: Option<Name>,
+        /// The refund that was started, if the caller knows it.
+        4 refund: Option<u64>,
+        /// Every id that the provider gave to the refund.
+        5 provider_ids: Vec<ProviderId>,
+        /// What it amounts to.
+        6 amount: Money,
+        /// How it ended.
+        7 status: RefundStatus,
+        /// Of a failed one: why.
+        8 failure_reason: Option<Name>,
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
@@ -278,6 +330,9 @@ impl Command {
             Self::CaptureHold(capture) => Some(capture.hold),
             Self::ReleaseHold(release) => Some(release.hold),
             Self::Refund(refund) => Some(refund.charge),
+            Self::RecordPayment(payment) => payment.payment,
+            Self::RefundPayment(refund) => Some(refund.payment),
+            Self::RecordRefund(refund) => refund.payment,
             _ => None,
         }
     }

@@ -27,6 +27,7 @@ pub mod event;
 pub mod limits;
 mod name;
 mod name_map;
+pub mod payment;
 mod primitives;
 pub mod record;
 pub mod rejection;

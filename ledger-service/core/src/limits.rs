@@ -49,3 +49,10 @@ pub const QUANTITY_MAX: i64 = 1_000_000;
 
 /// How many times the windows of an account's limits may hold together.
 pub const WINDOW_TIMES_MAX: usize = 500;
+
+/// From this many on, debts of an account in one asset are added up, whichever
+/// lots they are of.
+pub const DEBTS_MAX: usize = 16;
+
+/// How many refunds of payments may run in one account.
+pub const OPEN_REFUNDS_MAX: usize = 16;

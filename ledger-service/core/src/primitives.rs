@@ -73,9 +73,52 @@ pub(crate) fn basis_share(basis: i64, part: i64, whole: i64) -> i64 {
     i64::try_from(share).unwrap_or(basis)
 }
 
+/// Divides `whole` among `weights` in proportion: ⌊whole · weight / sum⌋ each,
+/// and what that leaves to the largest remainders, the first of equals. Sums to
+/// `whole`. Weights are above 0, `whole` is 0 or more.
+#[must_use]
+pub(crate) fn divide(whole: i64, weights: &[i64]) -> Vec<i64> {
+    let sum: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
+    let exact = |weight: &i64| i128::from(whole).saturating_mul(i128::from(*weight));
+    let mut shares: Vec<i64> = weights
+        .iter()
+        .map(|weight| exact(weight).checked_div(sum).unwrap_or(0))
+        .map(|share| i64::try_from(share).unwrap_or(0))
+        .collect();
+    let given = shares.iter().copied().fold(0, i64::saturating_add);
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    let remainder = |index: &usize| {
+        let weight = weights.get(*index);
+        weight.map_or(0, |weight| exact(weight).checked_rem(sum).unwrap_or(0))
+    };
+    order.sort_by_key(|index| std::cmp::Reverse(remainder(index)));
+    let left = usize::try_from(whole.saturating_sub(given)).unwrap_or(0);
+    for index in order.into_iter().take(left) {
+        if let Some(share) = shares.get_mut(index) {
+            *share = share.saturating_add(1);
+        }
+    }
+    shares
+}
+
 #[cfg(test)]
 mod tests {
-    use super::basis_share;
+    use super::{basis_share, divide};
+
+    #[test]
+    fn a_price_is_divided_without_losing_a_kopeck() {
+        let cases: [(i64, &[i64], &[i64]); 6] = [
+            (100, &[1, 1, 1], &[34, 33, 33]),
+            (39_900, &[1], &[39_900]),
+            (10, &[3, 3, 1], &[4, 4, 2]),
+            (1, &[1, 2], &[0, 1]),
+            (0, &[5, 7], &[0, 0]),
+            (7, &[], &[]),
+        ];
+        for (whole, weights, wanted) in cases {
+            assert_eq!(divide(whole, weights), wanted, "{whole} by {weights:?}");
+        }
+    }
 
     #[test]
     fn a_basis_is_divided_without_loss() {

@@ -1,5 +1,9 @@
 //! What earlier events say about the thing that a command refers to: a charge
-//! with what was refunded of it, or a hold with how it went on.
+//! with what was refunded of it, a hold or a payment with how it went on.
+
+mod payment;
+
+pub use payment::{PaidLot, PaymentRecord, RefundEnd, RefundRecord};
 
 use crate::{
     account::{Hold, Lot, take_from_end, take_from_front},
@@ -23,6 +27,9 @@ pub enum Subject {
     Charge(ChargeRecord),
     /// A HoldPlaced event.
     Hold(HoldRecord),
+    /// A PaymentCreated event, or the PaymentSucceeded event of a payment that
+    /// was not created before.
+    Payment(Box<PaymentRecord>),
 }
 
 /// A charge, and what is left to refund of it.
@@ -68,7 +75,7 @@ pub enum HoldEnd {
 
 impl Record {
     /// The record of the thing that `target` is, without what came after;
-    /// nothing if it is neither a charge nor a hold.
+    /// nothing if it is none of these.
     #[must_use]
     pub fn of(target: &Event) -> Option<Self> {
         let subject = match &target.payload {
@@ -113,7 +120,7 @@ impl Record {
                 },
                 end: HoldEnd::Open,
             }),
-            _ => return None,
+            _ => Subject::Payment(Box::new(PaymentRecord::of(target)?)),
         };
         Some(Self {
             account: target.account.clone(),
@@ -127,6 +134,7 @@ impl Record {
         match &self.subject {
             Subject::Charge(charge) => charge.position,
             Subject::Hold(record) => record.hold.position,
+            Subject::Payment(record) => record.position,
         }
     }
 
@@ -140,6 +148,7 @@ impl Record {
                 charge.counted = charge.counted && !refunded.uncounted;
             }
             (Subject::Hold(record), payload) => record.follow(payload),
+            (Subject::Payment(record), _) => record.follow(event),
             _ => {}
         }
     }

@@ -7,6 +7,7 @@
 use thiserror::Error;
 
 use crate::{
+    payment::PaymentStatus,
     primitives::{Money, Timestamp},
     record::HoldEnd,
 };
@@ -160,6 +161,54 @@ pub enum Rejection {
         kind: String,
         id: String,
     },
+    #[error("the catalog has no package `{package}`")]
+    UnknownPackage { package: String },
+    #[error("package {package:?} is not sold by {origin:?} for {currency}")]
+    PackageNotAvailable {
+        package: String,
+        origin: String,
+        currency: String,
+    },
+    #[error("package {package:?} can be bought {maximum} times by one account")]
+    PackageLimitReached { package: String, maximum: i64 },
+    #[error("a top-up is {minimum} to {maximum} {currency} and a multiple of {multiple}")]
+    TopUpNotOffered {
+        currency: String,
+        amount: i64,
+        minimum: i64,
+        maximum: i64,
+        multiple: i64,
+    },
+    #[error("{amount} {currency} were paid for what costs {expected}")]
+    PaymentAmountDiffers {
+        currency: String,
+        amount: i64,
+        expected: i64,
+    },
+    #[error("there is no such payment in this account")]
+    PaymentNotFound,
+    #[error("the payment has not succeeded")]
+    PaymentNotSucceeded { payment: u64, status: PaymentStatus },
+    #[error("{amount} {currency} are to be paid back and {refundable} are left of the payment")]
+    RefundExceedsPayment {
+        payment: u64,
+        currency: String,
+        amount: i64,
+        refundable: i64,
+    },
+    #[error("what the payment bought is spent but for what is worth {unspent} {currency}")]
+    PaymentSpent {
+        payment: u64,
+        currency: String,
+        amount: i64,
+        unspent: i64,
+    },
+    #[error("the account has {maximum} refunds of payments that run")]
+    TooManyRefunds { maximum: usize },
+    #[error("there is no such refund of this payment")]
+    RefundNotFound,
+    #[error("this refund was recorded before")]
+    RefundAlreadyRecorded { payment: u64, refund: u64 },
     #[error("item {index} of the batch was refused, so all of it is: {message}")]
     BatchItemRefused {
         index: usize,
@@ -240,6 +289,18 @@ impl Rejection {
             Self::AssetInUse { .. } => ("ASSET_IN_USE", FailedPrecondition),
             Self::RequestIdReused { .. } => ("REQUEST_ID_REUSED", AlreadyExists),
             Self::PaymentAlreadyRecorded { .. } => ("PAYMENT_ALREADY_RECORDED", AlreadyExists),
+            Self::UnknownPackage { .. } => ("UNKNOWN_PACKAGE", NotFound),
+            Self::PackageNotAvailable { .. } => ("PACKAGE_NOT_AVAILABLE", FailedPrecondition),
+            Self::PackageLimitReached { .. } => ("PACKAGE_LIMIT_REACHED", FailedPrecondition),
+            Self::TopUpNotOffered { .. } => ("TOP_UP_NOT_OFFERED", InvalidArgument),
+            Self::PaymentAmountDiffers { .. } => ("PAYMENT_AMOUNT_DIFFERS", FailedPrecondition),
+            Self::PaymentNotFound => ("PAYMENT_NOT_FOUND", NotFound),
+            Self::PaymentNotSucceeded { .. } => ("PAYMENT_NOT_SUCCEEDED", FailedPrecondition),
+            Self::RefundExceedsPayment { .. } => ("REFUND_EXCEEDS_PAYMENT", FailedPrecondition),
+            Self::PaymentSpent { .. } => ("PAYMENT_SPENT", FailedPrecondition),
+            Self::TooManyRefunds { .. } => ("TOO_MANY_REFUNDS", FailedPrecondition),
+            Self::RefundNotFound => ("REFUND_NOT_FOUND", NotFound),
+            Self::RefundAlreadyRecorded { .. } => ("REFUND_ALREADY_RECORDED", AlreadyExists),
             Self::BatchItemRefused { .. } => ("BATCH_ITEM_REFUSED", FailedPrecondition),
         }
     }

@@ -1,11 +1,11 @@
 //! What events make beside themselves, as `verify` expects it and `rebuild`
 //! makes it: the rows of requests, of atomic calls and of providers' ids.
 
-use ledger_core::{Event, Payload, event::HOUSE};
+use ledger_core::{Event, event::HOUSE};
 
 use crate::{
     engine::log,
-    store::{ExternalId, Hash, RequestKey, StoredRequest},
+    store::{Hash, RequestKey, StoredRequest},
 };
 
 /// The rows of `requests`, from the events in the order of the log.
@@ -91,19 +91,4 @@ fn call(event: &Event) -> Result<Option<StoredRequest>, String> {
         count: 1,
         hash,
     }))
-}
-
-/// The ids of providers that an event claims.
-pub(super) fn external_ids(event: &Event) -> Vec<ExternalId> {
-    let Payload::PaymentSucceeded(payment) = &event.payload else {
-        return Vec::new();
-    };
-    let ids = payment.provider_ids.iter();
-    ids.map(|provider_id| ExternalId {
-        provider: payment.provider.clone(),
-        merchant_account: payment.merchant_account.clone(),
-        kind: provider_id.kind.clone(),
-        id: provider_id.id.clone(),
-    })
-    .collect()
 }

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::{
     EXIT_USAGE,
     config::{DatabaseArgs, environment},
-    derive::{self, Requests},
+    derive::Requests,
     fail,
     scan::{Progress, chunks},
 };
@@ -21,7 +21,7 @@ use crate::{
     projections::index_row,
     store::{
         ExternalId, Head, Mode, NewEvent, SchemaError, SharedStore, StoreError, StoredEvent,
-        StoredRequest, connect,
+        StoredRequest, claims_of, connect,
     },
 };
 use multiset::Multiset;
@@ -228,9 +228,7 @@ impl Expected {
             findings.add(what);
         }
         self.add_requests(&ended);
-        for id in derive::external_ids(&event) {
-            self.external_ids.insert(id, position);
-        }
+        self.external_ids.extend(claims_of(&event));
         if position <= indexed {
             self.index.add(&tables::index_key(&index_row(event)));
         }

@@ -281,7 +281,7 @@ fn can_call_be_decided(call: &PendingCall, cache: &AccountCache) -> bool {
         };
         let mut other = request.command.other_account().into_iter();
         let target = request.command.target();
-        item.external_ids.is_empty()
+        item.looked_up_ids().next().is_none()
             && other.all(|id| cache.contains(id))
             && target.is_none_or(|target| has_open_hold(&own.account, target))
     };

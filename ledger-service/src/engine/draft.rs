@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use ledger_core::{
-    Account, Accounts, Context, Decided, Event, Name, Party, Payload, Record, Rejection, Timestamp,
+    Account, Accounts, Context, Decided, Event, Name, Party, Record, Rejection, Timestamp,
     account::EvolveError,
     command::{Target, encode},
     decide,
@@ -25,7 +25,9 @@ use super::{
     job::Prepared,
     log::event_hash,
 };
-use crate::store::{ExternalId, Hash, Head, NewEvent, RequestKey, StoredExternalId, StoredRequest};
+use crate::store::{
+    ExternalId, Hash, Head, NewEvent, RequestKey, StoredExternalId, StoredRequest, claims_of,
+};
 
 /// What was found out about the requests of a batch before it is decided. Facts
 /// of the log: they stay true whatever attempt they were found in.
@@ -51,6 +53,16 @@ impl Findings {
             log_number,
             ..Self::default()
         }
+    }
+
+    /// The earlier event that a request is about: the one that it names, or the
+    /// payment of this book that has its provider's ids.
+    pub(super) fn target(&self, prepared: &Prepared, book: &str) -> Option<Target> {
+        prepared.request.command.target().or_else(|| {
+            let mut ids = prepared.looked_up_ids();
+            let found = ids.find_map(|id| self.claimed.get(id))?;
+            (found.book == book).then_some(Target::Position(found.position))
+        })
     }
 
     /// Whether there is a request or an id here that was not there before.
@@ -166,10 +178,12 @@ impl<'a> Draft<'a> {
             return Ok(verdict);
         }
         let request = &prepared.request;
-        let record = request
-            .command
-            .target()
+        let record = findings
+            .target(prepared, self.book)
             .and_then(|target| self.records.get(&(request.account.clone(), target)));
+        if let Some(other) = self.of_another_payment(prepared, findings, record) {
+            return Ok(Verdict::Refused(already_recorded(other)));
+        }
         let own = self.account(&request.account);
         let other = request.command.other_account().map(|id| self.account(id));
         let context = Context {
@@ -190,6 +204,23 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// An id of the request's provider that was given to another payment than
+    /// the one that the request is about.
+    fn of_another_payment<'f>(
+        &self,
+        prepared: &Prepared,
+        findings: &'f Findings,
+        record: Option<&Record>,
+    ) -> Option<&'f StoredExternalId> {
+        let mut claimed = prepared
+            .looked_up_ids()
+            .filter_map(|id| findings.claimed.get(id));
+        claimed.find(|stored| {
+            let is_own = |record: &Record| record.position() == stored.position;
+            stored.book != self.book || !record.is_some_and(is_own)
+        })
+    }
+
     /// What is known of a request without deciding it: that it was applied, in
     /// the log or in this batch; that a provider's id of it is claimed; that it
     /// has to wait for something in this batch.
@@ -201,21 +232,14 @@ impl<'a> Draft<'a> {
         if let Some(accepted) = key.and_then(|key| self.accepted.get(key)) {
             return Some(self.repeat_in_batch(prepared, *accepted));
         }
-        if let Some(stored) = prepared
-            .external_ids
-            .iter()
-            .find_map(|id| findings.claimed.get(id))
-        {
-            return Some(Verdict::Refused(already_recorded(stored)));
-        }
         (!self.is_trial && self.has_to_wait(prepared)).then_some(Verdict::Deferred)
     }
 
     /// Whether the request is about something of this batch that can be looked
     /// up only when the batch is stored.
     pub(super) fn has_to_wait(&self, prepared: &Prepared) -> bool {
-        let mut external_ids = prepared.external_ids.iter();
-        external_ids.any(|id| self.claimed.contains(id)) || self.targets_this_batch(prepared)
+        let mut ids = prepared.looked_up_ids();
+        ids.any(|id| self.claimed.contains(id)) || self.targets_this_batch(prepared)
     }
 
     /// A copy for trying out, in which nothing waits.
@@ -321,15 +345,10 @@ impl<'a> Draft<'a> {
                 hash,
             });
         }
-        if !prepared.external_ids.is_empty() {
-            let made = self.recorded.iter().skip(first);
-            let payment = made
-                .map(|recorded| &recorded.event)
-                .find(|event| matches!(event.payload, Payload::PaymentSucceeded(_)))
-                .map_or(position, |event| event.position);
-            for id in &prepared.external_ids {
+        for recorded in self.recorded.iter().skip(first) {
+            for (id, payment) in claims_of(&recorded.event) {
                 self.claimed.insert(id.clone());
-                self.external_ids.push((id.clone(), payment));
+                self.external_ids.push((id, payment));
             }
         }
         Ok(Verdict::Accepted {

@@ -296,7 +296,7 @@ impl Writer {
         units: &[Unit],
         findings: &mut Findings,
     ) -> Result<HashMap<(Name, Target), Record>, Failure> {
-        let targets = self.missing_targets(calls, units);
+        let targets = self.missing_targets(calls, units, findings);
         if targets.is_empty() {
             return Ok(HashMap::new());
         }
@@ -339,7 +339,12 @@ impl Writer {
             .collect())
     }
 
-    fn missing_targets(&self, calls: &[ActiveCall], units: &[Unit]) -> Vec<(Name, Target)> {
+    fn missing_targets(
+        &self,
+        calls: &[ActiveCall],
+        units: &[Unit],
+        findings: &Findings,
+    ) -> Vec<(Name, Target)> {
         let mut targets: Vec<(Name, Target)> = Vec::new();
         for unit in units {
             let Some(call) = calls.get(unit.call) else {
@@ -347,7 +352,7 @@ impl Writer {
             };
             for item in call.items_of(unit) {
                 let request = &item.request;
-                let Some(target) = request.command.target() else {
+                let Some(target) = findings.target(item, &self.book) else {
                     continue;
                 };
                 let cached = self.cache.peek(&request.account);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use ledger_core::{Account, Command, Name, Request, RequestId, Timestamp};
+use ledger_core::{Account, Command, Name, Request, RequestId, Timestamp, event::ProviderId};
 use tokio::sync::oneshot;
 
 use super::{
@@ -60,8 +60,11 @@ pub(super) struct Prepared {
     pub(super) encoded: Vec<u8>,
     /// The hash of the canonical request.
     pub(super) hash: Hash,
-    /// The ids of providers that it claims.
+    /// The ids of providers that it brings: it claims those that nobody has
+    /// claimed, and the others say which payment it is about.
     pub(super) external_ids: Vec<ExternalId>,
+    /// An id of a provider that only says which payment it is about.
+    pub(super) payment_id: Option<ExternalId>,
 }
 
 impl Prepared {
@@ -73,30 +76,56 @@ impl Prepared {
             request_id,
         });
         let external_ids = external_ids(&request.command);
+        let payment_id = payment_id(&request.command);
         Self {
             request,
             key,
             encoded,
             hash,
             external_ids,
+            payment_id,
         }
+    }
+
+    /// The ids of providers that have to be looked up before it is decided.
+    pub(super) fn looked_up_ids(&self) -> impl Iterator<Item = &ExternalId> {
+        self.external_ids.iter().chain(&self.payment_id)
     }
 }
 
 fn external_ids(command: &Command) -> Vec<ExternalId> {
-    let Command::RecordPayment(payment) = command else {
-        return Vec::new();
+    let (provider, merchant_account, ids) = match command {
+        Command::RecordPayment(payment) => (
+            &payment.provider,
+            &payment.merchant_account,
+            &payment.provider_ids,
+        ),
+        Command::RecordRefund(refund) => (
+            &refund.provider,
+            &refund.merchant_account,
+            &refund.provider_ids,
+        ),
+        _ => return Vec::new(),
     };
-    payment
-        .provider_ids
-        .iter()
-        .map(|provider_id| ExternalId {
-            provider: payment.provider.clone(),
-            merchant_account: payment.merchant_account.clone(),
-            kind: provider_id.kind.clone(),
-            id: provider_id.id.clone(),
-        })
-        .collect()
+    let named = |id: &ProviderId| ExternalId {
+        provider: provider.clone(),
+        merchant_account: merchant_account.clone(),
+        kind: id.kind.clone(),
+        id: id.id.clone(),
+    };
+    ids.iter().map(named).collect()
+}
+
+fn payment_id(command: &Command) -> Option<ExternalId> {
+    let Command::RecordRefund(refund) = command else {
+        return None;
+    };
+    Some(ExternalId {
+        provider: refund.provider.clone(),
+        merchant_account: refund.merchant_account.clone(),
+        kind: "payment".into(),
+        id: refund.payment_id.clone()?,
+    })
 }
 
 /// A call in the queue.

@@ -432,7 +432,7 @@ impl Writer {
                 };
                 wanted
                     .external_ids
-                    .extend(item.external_ids.iter().filter(unclaimed).cloned());
+                    .extend(item.looked_up_ids().filter(unclaimed).cloned());
             }
             if unit.item.is_none() {
                 let keys = call
@@ -479,7 +479,7 @@ impl Writer {
             let items = call.items_of(unit).iter();
             wanted
                 .external_ids
-                .extend(items.flat_map(|item| item.external_ids.iter().cloned()));
+                .extend(items.flat_map(|item| item.looked_up_ids().cloned()));
         }
         self.load(&wanted, findings).await?;
         // Another log explains everything.

@@ -20,7 +20,7 @@ use super::{
     tokens::Consistency,
 };
 use crate::{
-    engine::{EngineError, Snapshot},
+    engine::{EngineError, Recorded, Snapshot},
     limits::PAGE_SCANNED_EVENTS_MAX,
     projections::{AccountHistory, events_at},
     store::{PositionRange, RequestKey},
@@ -32,17 +32,17 @@ const EVENTS_IN_A_ROW: u32 = 500;
 /// Which events are to be listed.
 #[derive(Debug)]
 pub(super) struct Listing {
-    book: String,
-    query: EventQuery,
-    page: Page<Cursor>,
-    newest_first: bool,
-    token: Option<Consistency>,
-    deadline: Instant,
+    pub(super) book: String,
+    pub(super) query: EventQuery,
+    pub(super) page: Page<Cursor>,
+    pub(super) newest_first: bool,
+    pub(super) token: Option<Consistency>,
+    pub(super) deadline: Instant,
 }
 
 /// Where a page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-struct Cursor {
+pub(super) struct Cursor {
     /// The head, when the first page was asked for.
     #[n(0)]
     head: u64,
@@ -95,6 +95,17 @@ impl Listing {
 
     /// The page.
     pub(super) async fn page(self, edge: &Edge) -> Result<ListEventsResponse, Status> {
+        let book = self.book.clone();
+        let (events, next_page_token) = self.events(edge).await?;
+        let render = |recorded: &Recorded| render::event(&book, recorded);
+        Ok(ListEventsResponse {
+            events: events.iter().map(render).collect(),
+            next_page_token,
+        })
+    }
+
+    /// The events of the page, and the token of the next one.
+    pub(super) async fn events(self, edge: &Edge) -> Result<(Vec<Recorded>, String), Status> {
         let account = self.query.account.iter().cloned().collect();
         let snapshot = edge
             .snapshot(&self.book, account, self.token, self.deadline)
@@ -125,10 +136,7 @@ impl Listing {
             Some(last) if !scan.is_done => tokens::page(self.page.owner, &Cursor { head, last }),
             _ => String::new(),
         };
-        Ok(ListEventsResponse {
-            events: scan.events,
-            next_page_token,
-        })
+        Ok((scan.events, next_page_token))
     }
 
     fn is_full(&self, scan: &Scan) -> bool {
@@ -228,7 +236,7 @@ impl Listing {
             }
             scan.pass(recorded.event.position, self.newest_first);
             if self.query.matches(&recorded.event) {
-                scan.events.push(render::event(&self.book, &recorded));
+                scan.events.push(recorded);
             }
         }
         Ok(())
@@ -303,7 +311,7 @@ impl Listing {
 /// A page in the making.
 struct Scan {
     span: Span,
-    events: Vec<ledger_proto::v1::Event>,
+    events: Vec<Recorded>,
     looked_at: u32,
     /// Nothing is left to look at.
     is_done: bool,

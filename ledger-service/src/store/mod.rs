@@ -13,6 +13,7 @@
 //!   database server.
 
 mod address;
+mod claim;
 mod lifecycle;
 mod postgres;
 mod rebuild;
@@ -27,6 +28,7 @@ use ledger_core::{Name, RequestId, Timestamp};
 use thiserror::Error;
 
 pub use address::{Address, AddressError};
+pub use claim::claims_of;
 pub use lifecycle::{Mode, SchemaError, connect};
 pub use postgres::PostgresStore;
 pub use rebuild::{Derived, Rebuild};
@@ -322,6 +324,17 @@ pub trait Store: Send + Sync {
     /// The events at these positions, in order of position; what does not
     /// exist is left out.
     async fn read_at(&self, book: &str, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The events at each `position … position + count - 1`, and every event
+    /// that refers to one of them, in order of position, without doubles.
+    async fn read_with_references(
+        &self,
+        book: &str,
+        ranges: &[(u64, u32)],
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// What an id of a provider stands for; nothing if no event claimed it.
+    async fn external_id(&self, id: &ExternalId) -> Result<Option<StoredExternalId>, StoreError>;
 
     /// The copies of fields beside the events after a position: what `verify`
     /// compares with the bodies.

@@ -17,7 +17,7 @@ use std::{
 use async_trait::async_trait;
 use ledger_core::Timestamp;
 use ledger_service::store::{
-    Append, Appended, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange, Rebuild,
+    Append, Appended, ExternalId, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange, Rebuild,
     RequestKey, Seen, SharedStore, Store, StoreError, StoredAccount, StoredEvent, StoredExternalId,
     StoredRequest, Wanted,
 };
@@ -334,6 +334,18 @@ impl Store for FaultyStore {
 
     async fn read_at(&self, book: &str, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError> {
         self.inner.read_at(book, positions).await
+    }
+
+    async fn read_with_references(
+        &self,
+        book: &str,
+        ranges: &[(u64, u32)],
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.inner.read_with_references(book, ranges).await
+    }
+
+    async fn external_id(&self, id: &ExternalId) -> Result<Option<StoredExternalId>, StoreError> {
+        self.inner.external_id(id).await
     }
 
     async fn read_columns_after(

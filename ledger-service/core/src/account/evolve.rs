@@ -6,8 +6,8 @@ use thiserror::Error;
 use super::{Account, AssetTotals, Funding, Grace, Hold, Lot, Status};
 use crate::{
     event::{
-        Adjusted, Balance, Credited, Debited, Event, HoldCaptured, HoldEnded, HoldPlaced, Payload,
-        Reason, Refunded, TransferReceived, TransferSent, WindowUse,
+        Adjusted, Balance, Credited, Debited, Debt, Event, HoldCaptured, HoldEnded, HoldPlaced,
+        Payload, Reason, Refunded, TransferReceived, TransferSent, WindowUse,
     },
     limits::GRACED_LOTS_MAX,
     name::Name,
@@ -117,11 +117,18 @@ impl Account {
             Payload::Adjusted(adjusted) => self.adjusted(adjusted)?,
             Payload::TransferSent(sent) => self.transfer_sent(sent)?,
             Payload::TransferReceived(received) => self.transfer_received(received),
-            Payload::PaymentSucceeded(payment) => {
-                let paid = self.paid.get_or_insert_default(&payment.amount.currency);
-                *paid = paid.saturating_add(payment.amount.amount);
+            Payload::PaymentSucceeded(payment) => self.payment_succeeded(payment),
+            Payload::PaymentRefundStarted(started) => {
+                self.payment_refund_started(started, event.position)?;
             }
-            Payload::CatalogApplied(_) => {}
+            Payload::PaymentRefunded(refunded) => self.payment_refunded(refunded)?,
+            Payload::PaymentRefundFailed(failed) => self.payment_refund_failed(failed)?,
+            Payload::PaymentCreated(_)
+            | Payload::PaymentStatusRecorded(_)
+            | Payload::PaymentCanceled(_)
+            | Payload::PaymentFeeRecorded(_)
+            | Payload::PaymentAnomaly(_)
+            | Payload::CatalogApplied(_) => {}
         }
         Ok(())
     }
@@ -134,7 +141,8 @@ impl Account {
 
     fn credited(&mut self, credited: &Credited) {
         let lot = &credited.lot;
-        self.add_part(lot);
+        self.add_rest(lot, &credited.settled);
+        self.settle(&credited.settled);
         let totals = self.totals_mut(&lot.asset);
         totals.balance = totals.balance.saturating_add(lot.amount);
         let sum = match lot.funding {
@@ -158,7 +166,7 @@ impl Account {
     }
 
     fn refunded(&mut self, refunded: &Refunded) {
-        self.give_back(&refunded.parts, &refunded.graced);
+        self.give_back(&refunded.parts, &refunded.graced, &refunded.settled);
         let totals = self.totals_mut(&refunded.asset);
         totals.balance = totals.balance.saturating_add(refunded.amount);
         totals.refunded = totals.refunded.saturating_add(refunded.amount);
@@ -201,7 +209,7 @@ impl Account {
         self.remove_parts(&captured.free_parts)?;
         self.take_from_hold(captured.hold, &captured.held_parts, captured.amount)?;
         self.take_from_hold(captured.hold, &captured.released, 0)?;
-        self.give_back(&captured.released, &captured.graced);
+        self.give_back(&captured.released, &captured.graced, &captured.settled);
         if captured.is_final && captured.counted {
             self.holds.retain(|hold| hold.position != captured.hold);
         } else if captured.is_final {
@@ -218,7 +226,7 @@ impl Account {
     fn hold_ended(&mut self, ended: &HoldEnded) -> Result<(), u64> {
         self.take_from_hold(ended.hold, &ended.parts, 0)?;
         self.end_hold(ended.hold);
-        self.give_back(&ended.parts, &ended.graced);
+        self.give_back(&ended.parts, &ended.graced, &ended.settled);
         Ok(())
     }
 
@@ -323,10 +331,19 @@ impl Account {
         Ok(())
     }
 
-    fn give_back(&mut self, parts: &[Lot], graced: &[u64]) {
+    /// Gives parts back to their lots, but for what of them pays what is owed.
+    pub(super) fn give_back(&mut self, parts: &[Lot], graced: &[u64], settled: &[Debt]) {
+        let mut unpaid = settled.to_vec();
         for part in parts {
-            self.add_part(part);
+            let own = unpaid.iter_mut().find(|debt| debt.lot == part.id);
+            let paid = own.map(|debt| {
+                let pays = debt.amount.min(part.amount);
+                debt.amount = debt.amount.saturating_sub(pays);
+                pays
+            });
+            self.add_less(part, paid.unwrap_or(0));
         }
+        self.settle(settled);
         let part_of = |lot: &u64| parts.iter().find(|part| part.id == *lot);
         self.graced_lots.extend(graced.iter().filter_map(|lot| {
             Some(Grace {
@@ -336,6 +353,25 @@ impl Account {
         }));
         let excess = self.graced_lots.len().saturating_sub(GRACED_LOTS_MAX);
         self.graced_lots.drain(..excess);
+    }
+
+    /// Adds a credited lot, but for what of it pays what is owed.
+    fn add_rest(&mut self, lot: &Lot, settled: &[Debt]) {
+        let paid = settled
+            .iter()
+            .fold(0_i64, |sum, debt| sum.saturating_add(debt.amount));
+        self.add_less(lot, paid);
+    }
+
+    /// Adds a part to its lot, less `paid` of it.
+    fn add_less(&mut self, part: &Lot, paid: i64) {
+        self.lots_created = self.lots_created.max(part.id);
+        let rest = part.amount.saturating_sub(paid);
+        if paid == 0 {
+            self.add_part(part);
+        } else if rest > 0 {
+            self.add_part(&part.part(rest));
+        }
     }
 
     /// Adds a part to its lot, or makes the lot anew in its place in the order.
@@ -349,7 +385,7 @@ impl Account {
         self.lots.insert(index, part.clone());
     }
 
-    fn remove_parts(&mut self, parts: &[Lot]) -> Result<(), u64> {
+    pub(super) fn remove_parts(&mut self, parts: &[Lot]) -> Result<(), u64> {
         // Parts come in order of consumption, so the search goes on where the
         // last one was found.
         let mut from = 0_usize;
@@ -383,11 +419,11 @@ impl Account {
             .ok_or(id)
     }
 
-    fn totals_mut(&mut self, asset: &str) -> &mut AssetTotals {
+    pub(super) fn totals_mut(&mut self, asset: &str) -> &mut AssetTotals {
         self.assets.get_or_insert_default(asset)
     }
 
-    fn lose(&mut self, asset: &str, amount: i64) {
+    pub(super) fn lose(&mut self, asset: &str, amount: i64) {
         let totals = self.totals_mut(asset);
         totals.balance = totals.balance.saturating_sub(amount);
     }

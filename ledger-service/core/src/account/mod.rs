@@ -1,12 +1,15 @@
 //! An account: the aggregate that requests are decided on.
 //!
 //! Invariants: no lot and no part is below zero; for each asset, `balance` is
-//! the sum over free lots and held parts and `held` the sum over held parts
-//! ([`Account::check`] recounts both); lots are kept in order of consumption.
+//! the sum over free lots and reserved parts less what is owed, and `held` the
+//! sum over reserved parts ([`Account::check`] recounts both); lots are kept in
+//! order of consumption.
 
 mod evolve;
 mod hold;
 mod lot;
+mod payment;
+mod refund;
 mod window;
 
 use std::collections::BTreeMap;
@@ -16,9 +19,10 @@ use minicbor::{CborLen, Decode, Encode};
 pub use evolve::EvolveError;
 pub use hold::Hold;
 pub use lot::{Funding, Lot, take_from_end, take_from_front, total};
+pub use refund::OpenRefund;
 pub use window::Window;
 
-use crate::{event::Reason, name::Name, name_map::NameMap, primitives::Timestamp};
+use crate::{event::{Debt, Reason}, name::Name, name_map::NameMap, primitives::Timestamp};
 
 /// The version of the fold: raised when the same events give another state, so
 /// that stored states of an older fold are not used.
@@ -78,6 +82,22 @@ pub struct Account {
     #[n(15)]
     #[cbor(default, skip_if = "NameMap::is_empty")]
     pub windows: NameMap<Window>,
+    /// Refunds of payments that run, the oldest first.
+    #[n(16)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub refunds: Vec<OpenRefund>,
+    /// What refunds of payments could not take back, the oldest first.
+    #[n(17)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub debts: Vec<Debt>,
+    /// Money paid back through providers and outside of them, per currency.
+    #[n(18)]
+    #[cbor(default, skip_if = "NameMap::is_empty")]
+    pub paid_back: NameMap<i64>,
+    /// How often each package was bought that may be bought only so often.
+    #[n(19)]
+    #[cbor(default, skip_if = "NameMap::is_empty")]
+    pub packages: NameMap<i64>,
 }
 
 /// Whether an account takes requests.
@@ -111,10 +131,10 @@ pub struct Grace {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct AssetTotals {
-    /// Everything it owns.
+    /// Everything it owns, less what it owes.
     #[n(0)]
     pub balance: i64,
-    /// The part of `balance` that holds have reserved.
+    /// What holds and refunds of payments have reserved.
     #[n(1)]
     pub held: i64,
     /// What charges and captures took.
@@ -129,13 +149,24 @@ pub struct AssetTotals {
     /// What refunds gave back.
     #[n(5)]
     pub refunded: i64,
+    /// What it owes: what refunds of payments could not take back.
+    #[n(6)]
+    #[cbor(default, skip_if = "is_zero")]
+    pub deficit: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
+const fn is_zero(value: &i64) -> bool {
+    *value == 0
 }
 
 impl AssetTotals {
     /// What can be spent.
     #[must_use]
     pub const fn available(&self) -> i64 {
-        self.balance.saturating_sub(self.held)
+        self.balance
+            .saturating_add(self.deficit)
+            .saturating_sub(self.held)
     }
 }
 
@@ -205,12 +236,14 @@ impl Account {
         self.holds.iter().find(|hold| hold.position == position)
     }
 
-    /// How many parts of lots it has, free and held; a hold counts for one at
-    /// least.
+    /// How many parts of lots it has, free and reserved; a hold or a refund
+    /// counts for one at least.
     #[must_use]
     pub fn parts(&self) -> usize {
-        self.holds.iter().fold(self.lots.len(), |sum, hold| {
-            sum.saturating_add(hold.parts.len().max(1))
+        let holds = self.holds.iter().map(|hold| hold.parts.len());
+        let refunds = self.refunds.iter().map(|refund| refund.parts.len());
+        holds.chain(refunds).fold(self.lots.len(), |sum, parts| {
+            sum.saturating_add(parts.max(1))
         })
     }
 
@@ -235,11 +268,9 @@ impl Account {
     /// above zero.
     pub fn check(&self) -> Result<(), String> {
         let mut counted: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
-        let held = self
-            .holds
-            .iter()
-            .flat_map(|hold| &hold.parts)
-            .map(|part| (part, true));
+        let holds = self.holds.iter().flat_map(|hold| &hold.parts);
+        let refunds = self.refunds.iter().flat_map(|refund| &refund.parts);
+        let held = holds.chain(refunds).map(|part| (part, true));
         for (part, is_held) in self.lots.iter().map(|lot| (lot, false)).chain(held) {
             if part.amount <= 0 || part.basis < 0 {
                 return Err(format!("lot {} holds {}", part.id, part.amount));
@@ -252,7 +283,10 @@ impl Account {
         }
         for (asset, totals) in self.assets.iter() {
             let sums = counted.remove(asset.as_str()).unwrap_or_default();
-            if sums != (totals.balance, totals.held) {
+            let owed = self.debts.iter().filter(|debt| debt.asset == *asset);
+            let owed = owed.fold(0_i64, |sum, debt| sum.saturating_add(debt.amount));
+            let lots = totals.balance.saturating_add(totals.deficit);
+            if sums != (lots, totals.held) || owed != totals.deficit {
                 return Err(format!("{asset}: sums {totals:?} against lots {sums:?}"));
             }
         }

@@ -49,7 +49,10 @@ pub(super) fn admit(work: &mut Work<'_>) -> Result<(), Rejection> {
 const fn spends(command: &Command) -> bool {
     matches!(
         command,
-        Command::Charge(_) | Command::PlaceHold(_) | Command::Transfer(_)
+        Command::Charge(_)
+            | Command::PlaceHold(_)
+            | Command::Transfer(_)
+            | Command::CreatePayment(_)
     )
 }
 
@@ -75,8 +78,12 @@ pub(super) fn open(work: Work<'_>) -> Result<Vec<Decided>, Rejection> {
 
 pub(super) fn close(mut work: Work<'_>) -> Result<Vec<Decided>, Rejection> {
     let account = work.account();
-    let left = account.lots.first().map(|lot| &lot.asset);
-    if let Some(asset) = left.or_else(|| account.holds.first().map(|hold| &hold.asset)) {
+    let lots = account.lots.iter().map(|lot| &lot.asset);
+    let holds = account.holds.iter().map(|hold| &hold.asset);
+    let refunds = account.refunds.iter().flat_map(|refund| &refund.parts);
+    let debts = account.debts.iter().map(|debt| &debt.asset);
+    let mut left = lots.chain(holds).chain(refunds.map(|part| &part.asset));
+    if let Some(asset) = left.next().or_else(|| debts.min()) {
         return Err(Rejection::AccountNotEmpty {
             account: (&work.request.account).into(),
             asset: asset.into(),

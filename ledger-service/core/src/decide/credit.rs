@@ -1,16 +1,16 @@
-//! Crediting lots, by hand or by a payment.
+//! Crediting lots by hand.
 
 use super::{
     Decided, Party,
     charge::{check_amount, check_asset, check_price},
-    grant::{credited, has_badge, kind, mark_origin},
+    grant::{credited, has_badge, kind, mark_origin, settles},
     work::Work,
 };
 use crate::{
-    account::{Funding, Lot},
+    account::Lot,
     catalog::AssetKind,
-    command::{Credit, RecordPayment},
-    event::{Credited, Payload, PaymentSucceeded},
+    command::Credit,
+    event::{Credited, Payload},
     rejection::Rejection,
 };
 
@@ -59,61 +59,11 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
     check_new_lot(&work, &lot)?;
     // From here on nothing fails.
     let before = work.account().totals(&lot.asset).balance;
-    work.push(Party::Own, credited(catalog, lot, before, None));
-    Ok(work.finish())
-}
-
-/// Records the payment, then credits the money asset of its currency, one to
-/// one. The lot's basis is what was paid for it. Money that has been paid is
-/// not refused for lack of room.
-pub(super) fn record_payment(
-    mut work: Work<'_>,
-    payment: &RecordPayment,
-) -> Result<Vec<Decided>, Rejection> {
-    let currency = &payment.amount.currency;
-    let asset = work.context.catalog.assets.get(currency.as_str());
-    if asset.is_none_or(|asset| asset.kind != AssetKind::Money) {
-        return Err(Rejection::UnknownCurrency {
-            currency: currency.into(),
-        });
-    }
-    check_amount(payment.amount.amount)?;
-    if let Some(income) = &payment.income_amount {
-        check_price(income.amount)?;
-    }
-    work.own.check_balance(currency, payment.amount.amount)?;
-    let lot = work.own.place(Lot {
-        asset: currency.clone(),
-        amount: payment.amount.amount,
-        funding: Funding::Purchased,
-        source: "PAYMENT".into(),
-        basis: payment.amount.amount,
-        currency: Some(currency.clone()),
-        created_at: work.context.now,
-        ..Lot::default()
-    });
-    // From here on nothing fails.
-    let position = work.next_position();
-    work.push(
-        Party::Own,
-        Payload::PaymentSucceeded(PaymentSucceeded {
-            provider: payment.provider.clone(),
-            merchant_account: payment.merchant_account.clone(),
-            provider_ids: payment.provider_ids.clone(),
-            amount: payment.amount.clone(),
-            income: payment.income_amount.clone(),
-            test: payment.test,
-        }),
-    );
-    work.push(
-        Party::Own,
-        Payload::Credited(Credited {
-            lot,
-            payment: Some(position),
-            levels: None,
-            recurring: None,
-        }),
-    );
+    let credited = Credited {
+        settled: settles(work.account(), &lot, &[]),
+        ..credited(catalog, lot, before, None)
+    };
+    work.push(Party::Own, Payload::Credited(credited));
     Ok(work.finish())
 }
 

@@ -5,7 +5,7 @@ use crate::{
     account::{Account, Funding, Lot},
     calendar,
     catalog::{AssetKind, Catalog, Grant, RecurringGrant},
-    event::{Credited, LevelChange, Payload, RecurringPeriod},
+    event::{Credited, Debt, LevelChange, Payload, PlannedLot, RecurringPeriod},
     name::Name,
     primitives::Timestamp,
     rejection::Rejection,
@@ -64,13 +64,22 @@ pub(super) fn credited(
     lot: Lot,
     before: i64,
     recurring: Option<RecurringPeriod>,
-) -> Payload {
-    Payload::Credited(Credited {
+) -> Credited {
+    Credited {
         levels: levels(catalog, &lot.asset, before, lot.amount),
         lot,
         payment: None,
         recurring,
-    })
+        settled: Vec::new(),
+    }
+}
+
+/// What of a lot pays what the account owes, if it is bought.
+pub(super) fn settles(account: &Account, lot: &Lot, before: &[Debt]) -> Vec<Debt> {
+    match lot.funding {
+        Funding::Purchased => account.settles(&lot.asset, lot.amount, before),
+        Funding::Granted => Vec::new(),
+    }
 }
 
 /// Whether a recurring grant is due.
@@ -100,6 +109,7 @@ pub(super) fn recurring_lot(
 /// What is given along with something that is paid for.
 pub(super) struct Giving {
     lots: Vec<Lot>,
+    payment: Option<u64>,
 }
 
 impl Giving {
@@ -131,7 +141,41 @@ impl Giving {
                 work.own.place(lot)
             });
         }
-        Self { lots }
+        Self {
+            lots,
+            payment: None,
+        }
+    }
+
+    /// What a payment gives. Money that has been paid is not refused for lack of
+    /// room either.
+    pub(super) fn of_payment(work: &mut Work<'_>, gives: &[PlannedLot], payment: u64) -> Self {
+        let context = work.context;
+        let is_full = work.own.check_room(gives.len()).is_err();
+        let mut lots: Vec<Lot> = Vec::with_capacity(gives.len());
+        for planned in gives {
+            let after = planned.expires_after_us;
+            let mut lot = Lot {
+                created_at: context.now,
+                expires_at: after.map(|after| context.now.plus_us(after)),
+                ..planned.lot.clone()
+            };
+            let is_given = lots.iter().any(|other| other.asset == lot.asset)
+                && kind(context.catalog, &lot.asset) == Some(AssetKind::Badge);
+            if is_given || has_badge(work.account(), context.catalog, &lot.asset) {
+                continue;
+            }
+            mark_origin(&mut lot, context.catalog, &work.request.origin);
+            lots.push(if is_full {
+                work.own.squeeze_in(lot, &lots)
+            } else {
+                work.own.place(lot)
+            });
+        }
+        Self {
+            lots,
+            payment: Some(payment),
+        }
     }
 
     /// Whether the balances take it.
@@ -145,13 +189,20 @@ impl Giving {
 /// Adds the events of what is given.
 pub(super) fn push_grants(work: &mut Work<'_>, giving: Giving) {
     let mut given: Vec<(Name, i64)> = Vec::new();
+    let mut settled: Vec<Debt> = Vec::new();
     for lot in giving.lots {
         let before = given.iter().filter(|(asset, _)| *asset == lot.asset).fold(
             work.account().totals(&lot.asset).balance,
             |sum, (_, amount)| sum.saturating_add(*amount),
         );
         given.push((lot.asset.clone(), lot.amount));
-        let credited = credited(work.context.catalog, lot, before, None);
-        work.push(Party::Own, credited);
+        let settles = settles(work.account(), &lot, &settled);
+        settled.extend(settles.iter().cloned());
+        let credited = Credited {
+            payment: giving.payment,
+            settled: settles,
+            ..credited(work.context.catalog, lot, before, None)
+        };
+        work.push(Party::Own, Payload::Credited(credited));
     }
 }

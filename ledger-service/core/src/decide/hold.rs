@@ -12,7 +12,7 @@ use crate::{
     account::{Hold, Lot, take_from_front, total},
     catalog::OverrunPolicy,
     command::{CaptureHold, ExtendHold, PlaceHold, ReleaseHold, Target},
-    event::{HoldCaptured, HoldEnded, HoldExtended, HoldPlaced, PaidWith, Payload},
+    event::{Debt, HoldCaptured, HoldEnded, HoldExtended, HoldPlaced, PaidWith, Payload},
     limits::{HOLD_DURATION_US_DEFAULT, HOLD_DURATION_US_MAX},
     record::{HoldEnd, HoldRecord, Record, Subject},
     rejection::Rejection,
@@ -104,6 +104,7 @@ pub(super) fn release(
     let hold = open_hold(&work, release.hold, record)?;
     let mut returns = Returns::new(work.account(), work.context.catalog, work.context.now);
     let parts = returns.all(hold.parts.clone());
+    let (graced, settled) = returns.end();
     // From here on nothing fails.
     let ended = HoldEnded {
         hold: hold.position,
@@ -111,7 +112,8 @@ pub(super) fn release(
         asset: hold.asset.clone(),
         amount: hold.held(),
         parts,
-        graced: returns.graced(),
+        graced,
+        settled,
     };
     work.push(Party::Own, Payload::HoldReleased(ended));
     Ok(work.finish())
@@ -152,13 +154,14 @@ fn capture_open(
     } else {
         returns.all(rest)
     };
-    let graced = returns.graced();
+    let (graced, settled) = returns.end();
     // From here on nothing fails.
     let taken = Taken {
         held_parts,
         free_parts,
         released,
         graced,
+        settled,
         uncovered,
         late: false,
         pass: hold.pass,
@@ -239,6 +242,7 @@ fn capture_late(
         free_parts,
         released: Vec::new(),
         graced: Vec::new(),
+        settled: Vec::new(),
         uncovered: asked.saturating_sub(wanted),
         late: true,
         pass,
@@ -277,6 +281,7 @@ struct Taken {
     free_parts: Vec<Lot>,
     released: Vec<Lot>,
     graced: Vec<u64>,
+    settled: Vec<Debt>,
     uncovered: i64,
     late: bool,
     pass: Option<u64>,
@@ -317,6 +322,7 @@ fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: 
             free_parts: taken.free_parts,
             released: taken.released,
             graced: taken.graced,
+            settled: taken.settled,
             uncovered: taken.uncovered,
             is_final,
             late: taken.late,

@@ -18,6 +18,7 @@ mod grant;
 mod hold;
 mod limit;
 mod metadata;
+mod payment;
 mod prepare;
 mod refund;
 mod returns;
@@ -117,7 +118,10 @@ pub fn decide(
         Command::Refund(refund) => refund::refund(work, refund, record),
         Command::Transfer(transfer) => transfer::transfer(work, transfer),
         Command::Adjust(adjust) => adjust::adjust(work, adjust),
-        Command::RecordPayment(payment) => credit::record_payment(work, payment),
+        Command::CreatePayment(create) => payment::create(work, create),
+        Command::RecordPayment(said) => payment::record(work, said, record),
+        Command::RefundPayment(refund) => payment::refund(work, refund, record),
+        Command::RecordRefund(said) => payment::record_refund(work, said, record),
         Command::ApplyCatalog(apply) => catalog::apply(work, apply),
         Command::Sweep(_) => Ok(work.finish()),
     }

@@ -53,7 +53,7 @@ fn give(work: &mut Work<'_>, lot: Lot, recurring: Option<RecurringPeriod>) {
     let lot = work.own.place(lot);
     let before = work.account().totals(&lot.asset).balance;
     let credited = credited(work.context.catalog, lot, before, recurring);
-    work.prepare(Party::Own, credited);
+    work.prepare(Party::Own, Payload::Credited(credited));
 }
 
 /// Whether the account has room for a lot that is given.
@@ -121,7 +121,7 @@ fn show(
     let lot = Side::new(account).place(lot);
     let before = account.totals(&lot.asset).balance;
     let credited = credited(context.catalog, lot, before, recurring);
-    apply_payload(account, context, credited);
+    apply_payload(account, context, Payload::Credited(credited));
 }
 
 /// Applies an event to a working copy. What this crate itself decided from the
@@ -167,13 +167,15 @@ fn next_due_event(account: &Account, context: &Context<'_>) -> Option<Payload> {
     {
         let mut returns = Returns::new(account, context.catalog, hold.expires_at);
         let parts = returns.all(hold.parts.clone());
+        let (graced, settled) = returns.end();
         return Some(Payload::HoldExpired(HoldEnded {
             hold: hold.position,
             operation: hold.operation.clone(),
             asset: hold.asset.clone(),
             amount: hold.held(),
             parts,
-            graced: returns.graced(),
+            graced,
+            settled,
         }));
     }
     Some(Payload::LotExpired(LotExpired { lot: lot?.clone() }))

@@ -40,6 +40,7 @@ pub(super) fn refund(
     let taken = take_from_end(&mut left, amount);
     let mut returns = Returns::new(work.account(), work.context.catalog, work.context.now);
     let parts = returns.all(taken);
+    let (graced, settled) = returns.end();
     let is_gone = |part: &&Lot| work.account().lots.iter().all(|lot| lot.id != part.id);
     let gone = parts.iter().filter(is_gone).count();
     if gone > 0 {
@@ -53,10 +54,11 @@ pub(super) fn refund(
         amount,
         refundable: total(&left),
         parts,
-        graced: returns.graced(),
+        graced,
         uncounted: charge.counted && charge.operation.is_some() && left.is_empty(),
         pass: charge.pass,
         quantity: charge.quantity,
+        settled,
     };
     work.push(Party::Own, Payload::Refunded(refunded));
     Ok(work.finish())

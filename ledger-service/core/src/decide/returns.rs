@@ -3,6 +3,7 @@
 use crate::{
     account::{Account, Lot},
     catalog::Catalog,
+    event::Debt,
     primitives::Timestamp,
 };
 
@@ -15,6 +16,7 @@ pub(super) struct Returns<'a> {
     /// When they come back.
     at: Timestamp,
     graced: Vec<u64>,
+    settled: Vec<Debt>,
 }
 
 impl<'a> Returns<'a> {
@@ -24,6 +26,7 @@ impl<'a> Returns<'a> {
             catalog,
             at,
             graced: Vec::new(),
+            settled: Vec::new(),
         }
     }
 
@@ -32,12 +35,30 @@ impl<'a> Returns<'a> {
         parts.into_iter().map(|part| self.one(part)).collect()
     }
 
-    /// The lots that got the grace.
-    pub(super) fn graced(self) -> Vec<u64> {
-        self.graced
+    /// The lots that got the grace, and what of the parts pays what is owed.
+    pub(super) fn end(self) -> (Vec<u64>, Vec<Debt>) {
+        (self.graced, self.settled)
+    }
+
+    /// What comes back to a lot goes first to what a refund of its payment could
+    /// not take back.
+    fn settle(&mut self, part: &Lot) -> i64 {
+        let owed = self.account.owed_of(part.id, &self.settled);
+        let pays = owed.min(part.amount).max(0);
+        if pays > 0 {
+            self.settled.push(Debt {
+                lot: part.id,
+                asset: part.asset.clone(),
+                amount: pays,
+            });
+        }
+        pays
     }
 
     fn one(&mut self, mut part: Lot) -> Lot {
+        if self.settle(&part) == part.amount {
+            return part;
+        }
         let alive = self
             .account
             .lots

@@ -52,16 +52,16 @@ impl<'a> Side<'a> {
         new
     }
 
-    /// The lot that `new` becomes in a wallet that is full: it enlarges a given
-    /// lot of its asset, or one of those `before` it in the same decision,
-    /// whatever else they differ in, if there is one. There are no more assets
-    /// than a catalog has, so the wallet stays bounded.
+    /// The lot that `new` becomes in a wallet that is full: it enlarges a lot of
+    /// its asset, funding and currency, or one of those `before` it in the same
+    /// decision, whatever else they differ in, if there is one. There are no more
+    /// of those than a catalog has assets and prices, so the wallet stays bounded.
     pub(super) fn squeeze_in(&mut self, mut new: Lot, before: &[Lot]) -> Lot {
         let lots = before.iter().chain(&self.account.lots);
-        let given = lots
-            .rev()
-            .find(|lot| lot.asset == new.asset && lot.funding == Funding::Granted);
-        match given {
+        let alike = lots.rev().find(|lot| {
+            lot.asset == new.asset && lot.funding == new.funding && lot.currency == new.currency
+        });
+        match alike {
             Some(lot) => {
                 new.id = lot.id;
                 new

@@ -9,12 +9,21 @@ use std::collections::BTreeMap;
 
 use minicbor::{CborLen, Decode, Encode, bytes::ByteVec};
 
+mod about;
+mod kind;
 mod payload;
+mod payment;
 
+pub use kind::EventKind;
 pub use payload::{
-    Adjusted, CatalogApplied, Credited, Debited, EventKind, HoldCaptured, HoldEnded, HoldExtended,
-    HoldPlaced, LevelChange, LotExpired, Payload, PaymentSucceeded, ProviderId, RecurringPeriod,
-    Refunded, TransferReceived, TransferSent, WindowUse,
+    Adjusted, CatalogApplied, Credited, Debited, HoldCaptured, HoldEnded, HoldExtended, HoldPlaced,
+    LevelChange, LotExpired, Payload, RecurringPeriod, Refunded, TransferReceived, TransferSent,
+    WindowUse,
+};
+pub use payment::{
+    AnomalyKind, Debt, PaymentAnomaly, PaymentCanceled, PaymentCreated, PaymentFeeRecorded,
+    PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded, PaymentStatusRecorded,
+    PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
 };
 
 use crate::{
@@ -127,12 +136,21 @@ pub struct Balance {
     /// The asset.
     #[n(0)]
     pub asset: Name,
-    /// Everything the account owns.
+    /// Everything the account owns, less what it owes.
     #[n(1)]
     pub balance: i64,
-    /// The part of it that holds have reserved.
+    /// The part of it that holds and refunds have reserved.
     #[n(2)]
     pub held: i64,
+    /// What is owed; `balance` is the lots less this.
+    #[n(3)]
+    #[cbor(default, skip_if = "is_zero")]
+    pub deficit: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
+const fn is_zero(value: &i64) -> bool {
+    *value == 0
 }
 
 impl Balance {
@@ -143,6 +161,7 @@ impl Balance {
             asset: asset.clone(),
             balance: totals.balance,
             held: totals.held,
+            deficit: totals.deficit,
         }
     }
 }

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use super::PaidWith;
+use super::{
+    Debt, PaidWith, PaymentAnomaly, PaymentCanceled, PaymentCreated, PaymentFeeRecorded,
+    PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded, PaymentStatusRecorded,
+    PaymentSucceeded,
+};
 use crate::{
     account::Lot,
     catalog::{Attributes, OverrunPolicy},
     name::Name,
-    primitives::{Money, Timestamp},
+    primitives::Timestamp,
 };
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
@@ -74,6 +78,30 @@ pub enum Payload {
     /// A catalog came into force.
     #[n(18)]
     CatalogApplied(#[n(0)] CatalogApplied),
+    /// A payment was asked for.
+    #[n(19)]
+    PaymentCreated(#[n(0)] PaymentCreated),
+    /// The provider said how a payment stands.
+    #[n(20)]
+    PaymentStatusRecorded(#[n(0)] PaymentStatusRecorded),
+    /// A payment was given up.
+    #[n(21)]
+    PaymentCanceled(#[n(0)] PaymentCanceled),
+    /// What the merchant gets of a payment became known.
+    #[n(22)]
+    PaymentFeeRecorded(#[n(0)] PaymentFeeRecorded),
+    /// A refund of a payment was begun.
+    #[n(23)]
+    PaymentRefundStarted(#[n(0)] PaymentRefundStarted),
+    /// A refund of a payment was done.
+    #[n(24)]
+    PaymentRefunded(#[n(0)] PaymentRefunded),
+    /// A refund of a payment came to nothing.
+    #[n(25)]
+    PaymentRefundFailed(#[n(0)] PaymentRefundFailed),
+    /// A provider said what cannot be.
+    #[n(26)]
+    PaymentAnomaly(#[n(0)] PaymentAnomaly),
 }
 
 /// A lot was credited, or an equal one enlarged.
@@ -92,6 +120,10 @@ pub struct Credited {
     /// The recurring grant that gave it, and when that is due again.
     #[n(3)]
     pub recurring: Option<RecurringPeriod>,
+    /// What of it pays what is owed; the rest goes to the lot.
+    #[n(4)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub settled: Vec<Debt>,
 }
 
 /// Levels of points, from 1, as the catalog of the event counted them.
@@ -205,6 +237,10 @@ pub struct Refunded {
     #[n(9)]
     #[cbor(default, skip_if = "is_zero")]
     pub quantity: i64,
+    /// What of `parts` pays what is owed for the same lots.
+    #[n(10)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub settled: Vec<Debt>,
 }
 
 /// Lots were reserved for a running operation.
@@ -319,6 +355,10 @@ pub struct HoldCaptured {
     #[n(16)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub counted_in: Vec<WindowUse>,
+    /// What of `released` pays what is owed for the same lots.
+    #[n(17)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub settled: Vec<Debt>,
 }
 
 /// A hold was given up, or ended by time.
@@ -344,6 +384,10 @@ pub struct HoldEnded {
     /// The operation of the hold.
     #[n(5)]
     pub operation: Option<Name>,
+    /// What of `parts` pays what is owed for the same lots.
+    #[n(6)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub settled: Vec<Debt>,
 }
 
 /// What was left of a lot ended by time.
@@ -416,42 +460,6 @@ pub struct TransferReceived {
     pub parts: Vec<Lot>,
 }
 
-/// A payment succeeded at its provider.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct PaymentSucceeded {
-    /// The provider.
-    #[n(0)]
-    pub provider: Name,
-    /// The shop or bot that its ids belong to.
-    #[n(1)]
-    pub merchant_account: Name,
-    /// Every id that it gave.
-    #[n(2)]
-    pub provider_ids: Vec<ProviderId>,
-    /// What was paid.
-    #[n(3)]
-    pub amount: Money,
-    /// What the merchant gets after the fee, if known.
-    #[n(4)]
-    pub income: Option<Money>,
-    /// A payment of the provider's test mode.
-    #[n(5)]
-    pub test: bool,
-}
-
-/// An id that a provider gave.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-#[cbor(map)]
-pub struct ProviderId {
-    /// What it names, e.g. `payment`.
-    #[n(0)]
-    pub kind: Name,
-    /// The id.
-    #[n(1)]
-    pub id: Name,
-}
-
 /// A catalog came into force.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -465,126 +473,4 @@ pub struct CatalogApplied {
     /// The values that the environment replaced.
     #[n(2)]
     pub overrides: BTreeMap<String, String>,
-}
-
-impl Payload {
-    /// The position of the event that this one refers to: the hold, the
-    /// charge, the payment or the transfer.
-    #[must_use]
-    pub const fn refers_to(&self) -> Option<u64> {
-        match self {
-            Self::Credited(credited) => credited.payment,
-            Self::Refunded(refunded) => Some(refunded.charge),
-            Self::HoldExtended(extended) => Some(extended.hold),
-            Self::HoldCaptured(captured) => Some(captured.hold),
-            Self::HoldReleased(ended) | Self::HoldExpired(ended) => Some(ended.hold),
-            Self::TransferReceived(received) => Some(received.transfer),
-            _ => None,
-        }
-    }
-
-    /// The number of its kind: what the encoding and the copies in the
-    /// database use.
-    #[must_use]
-    pub const fn kind(&self) -> EventKind {
-        match self {
-            Self::AccountOpened => EventKind::AccountOpened,
-            Self::AccountClosed => EventKind::AccountClosed,
-            Self::Credited(_) => EventKind::Credited,
-            Self::Debited(_) => EventKind::Debited,
-            Self::Refunded(_) => EventKind::Refunded,
-            Self::HoldPlaced(_) => EventKind::HoldPlaced,
-            Self::HoldExtended(_) => EventKind::HoldExtended,
-            Self::HoldCaptured(_) => EventKind::HoldCaptured,
-            Self::HoldReleased(_) => EventKind::HoldReleased,
-            Self::HoldExpired(_) => EventKind::HoldExpired,
-            Self::LotExpired(_) => EventKind::LotExpired,
-            Self::Adjusted(_) => EventKind::Adjusted,
-            Self::TransferSent(_) => EventKind::TransferSent,
-            Self::TransferReceived(_) => EventKind::TransferReceived,
-            Self::AccountBlocked => EventKind::AccountBlocked,
-            Self::AccountUnblocked => EventKind::AccountUnblocked,
-            Self::PaymentSucceeded(_) => EventKind::PaymentSucceeded,
-            Self::CatalogApplied(_) => EventKind::CatalogApplied,
-        }
-    }
-
-    /// Whether time alone made it. Such an event may be written along with
-    /// somebody's request, and is not that person's doing all the same: what
-    /// the envelope keeps of the request is not about it.
-    #[must_use]
-    pub const fn is_of_time(&self) -> bool {
-        matches!(self, Self::HoldExpired(_) | Self::LotExpired(_))
-    }
-
-    /// The operation that it is about.
-    #[must_use]
-    pub fn operation(&self) -> Option<&str> {
-        match self {
-            Self::Debited(debited) => debited.operation.as_deref(),
-            Self::Refunded(refunded) => refunded.operation.as_deref(),
-            Self::HoldPlaced(placed) => placed.operation.as_deref(),
-            Self::HoldCaptured(captured) => captured.operation.as_deref(),
-            Self::HoldReleased(ended) | Self::HoldExpired(ended) => ended.operation.as_deref(),
-            _ => None,
-        }
-    }
-
-    /// By how much it changes the count of operations paid for.
-    #[must_use]
-    pub const fn operations_delta(&self) -> i64 {
-        match self {
-            Self::Debited(debited) if debited.operation.is_some() => 1,
-            Self::HoldCaptured(captured) if captured.counted => 1,
-            Self::Refunded(refunded) if refunded.uncounted => -1,
-            _ => 0,
-        }
-    }
-
-    /// Every part of a lot that it moves.
-    pub fn parts(&self) -> impl Iterator<Item = &Lot> {
-        let (first, second, third): (&[Lot], &[Lot], &[Lot]) = match self {
-            Self::Credited(credited) => (std::slice::from_ref(&credited.lot), &[], &[]),
-            Self::Debited(debited) => (&debited.parts, &[], &[]),
-            Self::Refunded(refunded) => (&refunded.parts, &[], &[]),
-            Self::HoldPlaced(placed) => (&placed.parts, &[], &[]),
-            Self::HoldCaptured(captured) => (
-                &captured.held_parts,
-                &captured.free_parts,
-                &captured.released,
-            ),
-            Self::HoldReleased(ended) | Self::HoldExpired(ended) => (&ended.parts, &[], &[]),
-            Self::LotExpired(expired) => (std::slice::from_ref(&expired.lot), &[], &[]),
-            Self::Adjusted(adjusted) => (&adjusted.parts, adjusted.lot.as_slice(), &[]),
-            Self::TransferSent(sent) => (&sent.parts, &[], &[]),
-            Self::TransferReceived(received) => (&received.parts, &[], &[]),
-            _ => (&[], &[], &[]),
-        };
-        first.iter().chain(second).chain(third)
-    }
-}
-
-/// The kinds of events, numbered as in their encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-#[expect(missing_docs, reason = "each is the payload of the same name")]
-pub enum EventKind {
-    AccountOpened = 1,
-    AccountClosed = 2,
-    Credited = 3,
-    Debited = 4,
-    Refunded = 5,
-    HoldPlaced = 6,
-    HoldExtended = 7,
-    HoldCaptured = 8,
-    HoldReleased = 9,
-    HoldExpired = 10,
-    LotExpired = 11,
-    Adjusted = 12,
-    TransferSent = 13,
-    TransferReceived = 14,
-    AccountBlocked = 15,
-    AccountUnblocked = 16,
-    PaymentSucceeded = 17,
-    CatalogApplied = 18,
 }

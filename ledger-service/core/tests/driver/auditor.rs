@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ledger_core::{
     Account, Event, Payload, Timestamp,
     account::{Funding, Lot},
-    event::Balance,
+    event::{Balance, Debt},
 };
 
 /// Amounts by some key; zeros are left out when they are compared.
@@ -24,12 +24,11 @@ fn sums<'a>(items: impl Iterator<Item = (&'a str, i64)>) -> Sums {
     sums
 }
 
-/// Free and held parts.
+/// Free and reserved parts.
 pub(crate) fn all_parts(account: &Account) -> impl Iterator<Item = &Lot> {
-    account
-        .lots
-        .iter()
-        .chain(account.holds.iter().flat_map(|hold| &hold.parts))
+    let held = account.holds.iter().flat_map(|hold| &hold.parts);
+    let refunding = account.refunds.iter().flat_map(|refund| &refund.parts);
+    account.lots.iter().chain(held).chain(refunding)
 }
 
 fn units(parts: &[Lot]) -> i64 {
@@ -66,23 +65,57 @@ pub(crate) fn moved(payload: &Payload) -> (Vec<&Lot>, Vec<&Lot>) {
         ),
         Payload::TransferSent(sent) => (vec![], sent.parts.iter().collect()),
         Payload::TransferReceived(received) => (received.parts.iter().collect(), vec![]),
+        Payload::PaymentRefunded(it) => (vec![], it.reserved.iter().chain(&it.parts).collect()),
         _ => (vec![], vec![]),
     }
 }
 
-/// The change of the balance that an event states in so many words.
-fn stated(payload: &Payload) -> Option<(&str, i64)> {
+/// The change of balances that an event states in so many words.
+fn stated(payload: &Payload) -> Vec<(&str, i64)> {
     match payload {
-        Payload::Credited(credited) => Some((&credited.lot.asset, credited.lot.amount)),
-        Payload::Debited(debited) => Some((&debited.asset, -debited.amount)),
-        Payload::Refunded(refunded) => Some((&refunded.asset, refunded.amount)),
-        Payload::HoldCaptured(captured) => Some((&captured.asset, -captured.amount)),
-        Payload::LotExpired(expired) => Some((&expired.lot.asset, -expired.lot.amount)),
-        Payload::Adjusted(adjusted) => Some((&adjusted.asset, adjusted.delta)),
-        Payload::TransferSent(sent) => Some((&sent.asset, -sent.amount)),
-        Payload::TransferReceived(received) => Some((&received.asset, received.amount)),
-        _ => None,
+        Payload::Credited(credited) => vec![(&credited.lot.asset, credited.lot.amount)],
+        Payload::Debited(debited) => vec![(&debited.asset, -debited.amount)],
+        Payload::Refunded(refunded) => vec![(&refunded.asset, refunded.amount)],
+        Payload::HoldCaptured(captured) => vec![(&captured.asset, -captured.amount)],
+        Payload::LotExpired(expired) => vec![(&expired.lot.asset, -expired.lot.amount)],
+        Payload::Adjusted(adjusted) => vec![(&adjusted.asset, adjusted.delta)],
+        Payload::TransferSent(sent) => vec![(&sent.asset, -sent.amount)],
+        Payload::TransferReceived(received) => vec![(&received.asset, received.amount)],
+        Payload::PaymentRefunded(it) => {
+            let parts = it.reserved.iter().chain(&it.parts);
+            let taken = parts.map(|part| (part.asset.as_str(), -part.amount));
+            let owed = it.debts.iter();
+            let owed = owed.map(|debt| (debt.asset.as_str(), -debt.amount));
+            taken.chain(owed).collect()
+        }
+        _ => vec![],
     }
+}
+
+/// What an event says is owed from now on, and what of it is paid.
+fn owing(payload: &Payload) -> (&[Debt], &[Debt]) {
+    match payload {
+        Payload::PaymentRefunded(it) => (&it.debts, &[]),
+        Payload::PaymentRefundFailed(it) => (&[], &it.settled),
+        Payload::Credited(it) => (&[], &it.settled),
+        Payload::Refunded(it) => (&[], &it.settled),
+        Payload::HoldCaptured(it) => (&[], &it.settled),
+        Payload::HoldReleased(it) | Payload::HoldExpired(it) => (&[], &it.settled),
+        _ => (&[], &[]),
+    }
+}
+
+fn check_debts(before: &Account, event: &Event, after: &Account, say: &dyn Fn() -> String) {
+    let owed = |account: &Account| {
+        let assets = account.assets.iter();
+        sums(assets.map(|(asset, totals)| (asset.as_str(), totals.deficit)))
+    };
+    let (more, less) = owing(&event.payload);
+    let amounts = more.iter().map(|debt| (debt.asset.as_str(), debt.amount));
+    let paid = less.iter().map(|debt| (debt.asset.as_str(), -debt.amount));
+    let change = difference(&owed(before), &owed(after));
+    assert_eq!(change, sums(amounts.chain(paid)), "debts{}", say());
+    assert!(owed(after).values().all(|amount| *amount > 0), "{}", say());
 }
 
 /// Checks one event between two states of its account.
@@ -124,12 +157,16 @@ pub(crate) fn audit(before: &Account, event: &Event, after: &Account) {
         "stated change{}",
         say()
     );
+    check_debts(before, event, after, &say);
     let (incoming, outgoing) = moved(&event.payload);
+    let (owed, settled) = owing(&event.payload);
+    let owed = owed.iter().map(|debt| (debt.asset.as_str(), debt.amount));
     let by_parts = difference(
         &sums(
             outgoing
                 .iter()
-                .map(|part| (part.asset.as_str(), part.amount)),
+                .map(|part| (part.asset.as_str(), part.amount))
+                .chain(owed),
         ),
         &sums(
             incoming
@@ -139,19 +176,29 @@ pub(crate) fn audit(before: &Account, event: &Event, after: &Account) {
     );
     assert_eq!(change, by_parts, "change by parts{}", say());
     let recounted = sums(all_parts(after).map(|part| (part.asset.as_str(), part.amount)));
-    assert_eq!(balance(after), recounted, "balance against parts{}", say());
+    let with_debts = after.assets.iter();
+    let with_debts =
+        with_debts.map(|(asset, totals)| (asset.as_str(), totals.balance + totals.deficit));
+    assert_eq!(
+        sums(with_debts),
+        recounted,
+        "balance against parts{}",
+        say()
+    );
 
     // Basis: no kopeck made or lost.
     let by_parts = difference(
         &sums(outgoing.iter().map(|part| basis(part))),
         &sums(incoming.iter().map(|part| basis(part))),
     );
-    assert_eq!(
-        difference(&basis_of(before), &basis_of(after)),
-        by_parts,
-        "basis{}",
-        say()
-    );
+    let change = difference(&basis_of(before), &basis_of(after));
+    if settled.is_empty() {
+        assert_eq!(change, by_parts, "basis{}", say());
+    } else {
+        // What pays a debt leaves the wallet with its share of the basis.
+        let kept = difference(&by_parts, &change);
+        assert!(kept.values().all(|amount| *amount <= 0), "basis{}", say());
+    }
 
     check_balances(event, after);
     check_order(before, event, &say);
@@ -166,6 +213,7 @@ fn check_balances(event: &Event, after: &Account) {
             asset: asset.clone(),
             balance: totals.balance,
             held: totals.held,
+            deficit: totals.deficit,
         })
         .collect();
     assert_eq!(event.balances, expected);

@@ -17,14 +17,14 @@ use ledger_core::{
     catalog::{Catalog, parse},
     command::{Target, encode},
     decide,
-    event::{Annotations, FORMAT},
+    event::{Annotations, FORMAT, ProviderId},
 };
 
 /// The beginning of every test's time: 2026-01-01T00:00:00Z.
 pub(crate) const START: Timestamp = Timestamp(1_767_225_600_000_000);
 
 /// How many kinds of events there are; a new one has to come into the tests.
-pub(crate) const KINDS: usize = 18;
+pub(crate) const KINDS: usize = 26;
 
 pub(crate) const SECOND: i64 = 1_000_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
@@ -154,10 +154,8 @@ impl Ledger {
     pub(crate) fn decide(&self, request: &Request) -> Result<Vec<ledger_core::Decided>, Rejection> {
         let own = self.account(&request.account);
         let other = request.command.other_account().map(|id| self.account(id));
-        let record = request
-            .command
-            .target()
-            .and_then(|target| self.record(&own, request, target));
+        let target = request.command.target().or_else(|| self.payment(request));
+        let record = target.and_then(|target| self.record(&own, request, target));
         let context = Context {
             book: &self.book,
             now: self.now,
@@ -195,6 +193,36 @@ impl Ledger {
         u64::try_from(self.events.len()).expect("few events") + 1
     }
 
+    /// The payment that has the ids of a provider which a request brings.
+    fn payment(&self, request: &Request) -> Option<Target> {
+        let (provider, merchant, ids) = match &request.command {
+            Command::RecordPayment(said) => (
+                &said.provider,
+                &said.merchant_account,
+                said.provider_ids.clone(),
+            ),
+            Command::RecordRefund(said) => {
+                let named = said.payment_id.iter().map(|id| ProviderId {
+                    kind: "payment".into(),
+                    id: id.clone(),
+                });
+                let ids = named.chain(said.provider_ids.iter().cloned());
+                (&said.provider, &said.merchant_account, ids.collect())
+            }
+            _ => return None,
+        };
+        let has_one = |event: &&Event| {
+            event.payload.provider_ids().is_some_and(|(by, to, known)| {
+                (by, to) == (provider, merchant) && known.iter().any(|id| ids.contains(id))
+            })
+        };
+        let event = self.events.iter().find(has_one)?;
+        event
+            .payload
+            .payment(event.position)
+            .map(Target::Position)
+    }
+
     /// What is known of a target: nothing if the account has it among its open
     /// holds, else its event and all later ones that refer to it. A request's
     /// target is the charge or the hold among its events.
@@ -214,6 +242,9 @@ impl Ledger {
                     && Record::of(event).is_some()
             })?,
         };
+        if event.account != request.account {
+            return None;
+        }
         let mut record = Record::of(event)?;
         for later in &self.events {
             if later.payload.refers_to() == Some(event.position) {

@@ -8,13 +8,13 @@ use ledger_core::{
     catalog::{Attributes, OverrunPolicy},
     command::{
         Adjust, ApplyCatalog, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount,
-        Credit, ExtendHold, OpenAccount, PlaceHold, RecordPayment, Refund, ReleaseHold, Sweep,
-        Target, Transfer, UnblockAccount,
+        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, Sweep, Target,
+        Transfer, UnblockAccount,
     },
-    event::{Annotations, ProviderId, Reason},
+    event::{Annotations, Reason},
 };
 
-use super::Words;
+use super::{Words, payment};
 use crate::driver::{DAY, HOUR, MINUTE, SECOND, START};
 
 /// What a label stands for.
@@ -125,7 +125,10 @@ fn command(words: &mut Words, scope: &Scope<'_>) -> (String, Command) {
         }),
         "transfer" => transfer(words),
         "adjust" => adjust(words),
-        "pay" => pay(words),
+        "ask" => payment::ask(words),
+        "pay" => payment::pay(words, scope),
+        "payback" => payment::payback(words, scope),
+        "paidback" => payment::paidback(words, scope),
         _ => panic!("no such command: `{verb}`"),
     };
     (account, command)
@@ -233,46 +236,32 @@ fn adjust(words: &Words) -> Command {
     })
 }
 
-fn pay(words: &mut Words) -> Command {
-    let test = words.flag("test");
-    let id = words.option("id").unwrap_or_else(|| "p1".to_owned());
-    Command::RecordPayment(RecordPayment {
-        amount: Money {
-            amount: number(words.word(2)),
-            currency: words.word(3).into(),
-        },
-        provider: words
-            .option("provider")
-            .map_or_else(|| "yookassa".into(), Name::from),
-        merchant_account: words
-            .option("merchant")
-            .map_or_else(|| "shop-1".into(), Name::from),
-        provider_ids: vec![ProviderId {
-            kind: "payment".into(),
-            id: id.into(),
-        }],
-        income_amount: words.option("income").map(|text| money(&text)),
-        test,
-    })
+/// The target of a line's third word.
+pub(crate) fn target(words: &Words, scope: &Scope<'_>) -> Target {
+    scope.target(label(words.word(2), scope))
 }
 
 /// A label; `?` names nothing there is.
-fn target(words: &Words, scope: &Scope<'_>) -> Target {
-    let name = words.word(2);
-    let nothing = Label {
-        request_id: RequestId([0xee; 16]),
-        position: 999_999,
-    };
-    let label = match name {
-        "?" => &nothing,
-        _ => scope
-            .labels
-            .get(name)
-            .unwrap_or_else(|| panic!("no label `{name}`")),
-    };
-    match scope.target_by {
-        TargetBy::Position => Target::Position(label.position),
-        TargetBy::Request => Target::Request(label.request_id),
+pub(crate) fn label(name: &str, scope: &Scope<'_>) -> Label {
+    if name == "?" {
+        return Label {
+            request_id: RequestId([0xee; 16]),
+            position: 999_999,
+        };
+    }
+    *scope
+        .labels
+        .get(name)
+        .unwrap_or_else(|| panic!("no label `{name}`"))
+}
+
+impl Scope<'_> {
+    /// How a label is named as a target.
+    pub(crate) const fn target(&self, label: Label) -> Target {
+        match self.target_by {
+            TargetBy::Position => Target::Position(label.position),
+            TargetBy::Request => Target::Request(label.request_id),
+        }
     }
 }
 
@@ -285,7 +274,7 @@ fn overrun(text: &str) -> OverrunPolicy {
     }
 }
 
-fn number(text: &str) -> i64 {
+pub(crate) fn number(text: &str) -> i64 {
     text.replace('_', "")
         .parse()
         .unwrap_or_else(|_| panic!("not a number: `{text}`"))
@@ -300,7 +289,7 @@ fn asset_amount(text: &str) -> AssetAmount {
     }
 }
 
-fn money(text: &str) -> Money {
+pub(crate) fn money(text: &str) -> Money {
     let AssetAmount { asset, amount } = asset_amount(text);
     Money {
         currency: asset,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its share of it")]
 
 pub(crate) mod command;
+pub(crate) mod payment;
 pub(crate) mod render;
 pub(crate) mod replay;
 

@@ -7,6 +7,7 @@ use ledger_core::{
     event::{HoldCaptured, HoldEnded, LevelChange, PaidWith, Refunded},
 };
 
+use super::payment;
 use crate::driver::{DAY, HOUR, MINUTE, SECOND, START};
 
 /// `T+1d2h`.
@@ -56,7 +57,8 @@ pub(crate) fn event(event: &Event) -> String {
                 format!(" each period of {}", period.grant)
             });
             let level = level(it.levels);
-            format!("Credited {}{by}{each}{level}", new_lot(&it.lot))
+            let settled = payment::settling(&it.settled);
+            format!("Credited {}{by}{each}{level}{settled}", new_lot(&it.lot))
         }
         Payload::Debited(it) => {
             let order = ordered(it.operation.as_deref(), it.quantity, &it.attributes);
@@ -117,15 +119,8 @@ pub(crate) fn event(event: &Event) -> String {
                 it.amount, it.asset, it.source
             )
         }
-        Payload::PaymentSucceeded(it) => {
-            let test = if it.test { " in test mode" } else { "" };
-            let money = &it.amount;
-            format!(
-                "PaymentSucceeded {} {} by {}{test}",
-                money.amount, money.currency, it.provider
-            )
-        }
         Payload::CatalogApplied(it) => format!("CatalogApplied version {}", it.catalog_version),
+        other => payment::event(other).expect("an event of a payment"),
     }
 }
 
@@ -157,8 +152,11 @@ fn refunded(it: &Refunded) -> String {
     let back = back(&it.parts, &it.graced);
     let undone = if it.uncounted { ", undone" } else { "" };
     format!(
-        "Refunded {} {}{undone}, {} left{back}",
-        it.amount, it.asset, it.refundable
+        "Refunded {} {}{undone}, {} left{back}{}",
+        it.amount,
+        it.asset,
+        it.refundable,
+        payment::settling(&it.settled)
     )
 }
 
@@ -179,6 +177,7 @@ fn captured(it: &HoldCaptured) -> String {
     text.push_str(&list(", taking ", &it.held_parts, "of"));
     text.push_str(&list(", taking free ", &it.free_parts, "of"));
     text.push_str(&back(&it.released, &it.graced));
+    text.push_str(&payment::settling(&it.settled));
     if it.uncovered > 0 {
         text.push_str(&format!(", uncovered {}", it.uncovered));
     }
@@ -186,7 +185,9 @@ fn captured(it: &HoldCaptured) -> String {
 }
 
 fn ended(it: &HoldEnded) -> String {
-    format!("{} {}{}", it.amount, it.asset, back(&it.parts, &it.graced))
+    let settled = payment::settling(&it.settled);
+    let back = back(&it.parts, &it.graced);
+    format!("{} {}{back}{settled}", it.amount, it.asset)
 }
 
 fn paid_with(paid_with: PaidWith) -> &'static str {
@@ -251,7 +252,7 @@ fn paid(lot: &Lot) -> String {
 }
 
 /// `1000 of #2 (paid 1000 RUB)`.
-fn part(part: &Lot, preposition: &str, asset: Option<&str>) -> String {
+pub(crate) fn part(part: &Lot, preposition: &str, asset: Option<&str>) -> String {
     match asset {
         Some(asset) => format!("{asset} {preposition} #{}{}", part.id, paid(part)),
         None => format!("{} {preposition} #{}{}", part.amount, part.id, paid(part)),
@@ -369,10 +370,14 @@ pub(crate) fn balance(id: &str, account: &Account) -> String {
     let assets: Vec<String> = account
         .assets
         .iter()
-        .filter(|(_, totals)| totals.balance != 0 || totals.held != 0)
-        .map(|(asset, totals)| match totals.held {
-            0 => format!("{} {asset}", totals.balance),
-            held => format!("{} {asset} ({held} held)", totals.balance),
+        .filter(|(_, totals)| (totals.balance, totals.held, totals.deficit) != (0, 0, 0))
+        .map(|(asset, totals)| {
+            let of = |word: &str, amount: i64| match amount {
+                0 => String::new(),
+                amount => format!(" ({amount} {word})"),
+            };
+            let (held, owed) = (of("held", totals.held), of("owed", totals.deficit));
+            format!("{} {asset}{held}{owed}", totals.balance)
         })
         .collect();
     format!("balance {id}: {}", or_nothing(&assets))

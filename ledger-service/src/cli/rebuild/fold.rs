@@ -6,10 +6,10 @@ use ledger_core::{Account, Name, account::FOLD_VERSION, command::encode};
 use tokio::sync::mpsc;
 
 use crate::{
-    cli::derive::{self, Requests},
+    cli::derive::Requests,
     engine::{Recorded, log},
     projections::index_row,
-    store::{Derived, Head, StoreError, StoredAccount, StoredEvent},
+    store::{Derived, Head, StoreError, StoredAccount, StoredEvent, claims_of},
 };
 
 /// How many decoded chunks may wait.
@@ -135,11 +135,7 @@ impl Fold {
                 self.accounts += 1;
             }
             self.open.take_in(&event, &mut derived.requests)?;
-            let claimed = derive::external_ids(&event);
-            let position = event.position;
-            derived
-                .external_ids
-                .extend(claimed.into_iter().map(|id| (id, position)));
+            derived.external_ids.extend(claims_of(&event));
             derived.index.push(index_row(event));
         }
         self.requests += derived.requests.len();

@@ -8,10 +8,9 @@ use ledger_core::{
     catalog::{Attributes, OverrunPolicy},
     command::{
         self, Adjust, ApplyCatalog, AssetAmount, BlockAccount, Change, Charge, CloseAccount,
-        Credit, OpenAccount, PlaceHold, RecordPayment, UnblockAccount,
+        Credit, OpenAccount, PlaceHold, UnblockAccount,
     },
-    event::ProviderId,
-    limits::{AMOUNT_MAX, HOLD_DURATION_US_MAX, QUANTITY_MAX},
+    limits::{HOLD_DURATION_US_MAX, QUANTITY_MAX},
 };
 use ledger_proto::v1;
 
@@ -26,10 +25,6 @@ use super::{
 const SCOPE_MAX: usize = 16;
 /// The priorities that a lot may have.
 const PRIORITIES: std::ops::RangeInclusive<i32> = -1_000..=1_000;
-/// How many ids of a provider a payment may have.
-const PROVIDER_IDS_MAX: usize = 8;
-/// The providers that there are.
-const PROVIDERS: [&str; 4] = ["yookassa", "telegram_stars", "telegram_payments", "manual"];
 /// The source of credits that name none.
 const CREDIT_SOURCE: &str = "CREDIT";
 /// How many values may replace those of a catalog, and how long they may be.
@@ -45,16 +40,6 @@ const AMOUNT: AmountField = AmountField {
     whole: "amount",
     unit: "amount.asset",
     amount: "amount.amount",
-};
-const MONEY: AmountField = AmountField {
-    whole: "amount",
-    unit: "amount.currency",
-    amount: "amount.amount",
-};
-const INCOME: AmountField = AmountField {
-    whole: "income_amount",
-    unit: "income_amount.currency",
-    amount: "income_amount.amount",
 };
 const COST_BASIS: AmountField = AmountField {
     whole: "cost_basis",
@@ -319,70 +304,6 @@ pub(in crate::grpc) fn adjust(
         asset: message.asset.into(),
         change,
     })
-}
-
-pub(in crate::grpc) fn record_payment(
-    message: v1::RecordPaymentRequest,
-    _: Setting<'_>,
-    fields: &mut Fields,
-) -> Command {
-    let is_provider = PROVIDERS.contains(&message.provider.as_str());
-    let rule = "must be yookassa, telegram_stars, telegram_payments or manual";
-    fields.check(is_provider, "provider", rule);
-    let is_merchant = text::is_id(&message.merchant_account);
-    fields.check(is_merchant, "merchant_account", text::ID_RULE);
-    fields.check(message.amount.is_some(), MONEY.whole, REQUIRED);
-    let amount = fields.money(&MONEY, message.amount, 1);
-    let income_amount = fields.money(&INCOME, message.income_amount, 0);
-    let is_small = income_amount
-        .as_ref()
-        .is_none_or(|income| income.amount <= AMOUNT_MAX);
-    fields.check(is_small, INCOME.amount, "must be at most 10^15");
-    Command::RecordPayment(RecordPayment {
-        provider: message.provider.into(),
-        merchant_account: message.merchant_account.into(),
-        provider_ids: provider_ids(message.provider_ids, fields),
-        amount: amount.unwrap_or_else(|| ledger_core::Money {
-            currency: Name::default(),
-            amount: 0,
-        }),
-        income_amount,
-        test: message.test,
-    })
-}
-
-/// The ids that a provider gave a payment.
-fn provider_ids(ids: Vec<v1::ProviderId>, fields: &mut Fields) -> Vec<ProviderId> {
-    const FIELD: &str = "provider_ids";
-    fields.check(
-        (1..=PROVIDER_IDS_MAX).contains(&ids.len()),
-        FIELD,
-        "must be 1 to 8 ids",
-    );
-    let payments = ids.iter().filter(|id| id.kind == "payment").count();
-    fields.check(
-        payments == 1,
-        FIELD,
-        "must have exactly one id of kind `payment`",
-    );
-    let mut read: Vec<ProviderId> = Vec::with_capacity(ids.len().min(PROVIDER_IDS_MAX));
-    for (index, v1::ProviderId { kind, id }) in ids.into_iter().take(PROVIDER_IDS_MAX).enumerate() {
-        let id = ProviderId {
-            kind: kind.into(),
-            id: id.into(),
-        };
-        if !text::is_kind(&id.kind) {
-            fields.refuse(&format!("{FIELD}[{index}].kind"), text::KIND_RULE);
-        }
-        if !text::is_id(&id.id) {
-            fields.refuse(&format!("{FIELD}[{index}].id"), text::ID_RULE);
-        }
-        if read.contains(&id) {
-            fields.refuse(&format!("{FIELD}[{index}]"), "is given twice");
-        }
-        read.push(id);
-    }
-    read
 }
 
 pub(in crate::grpc) fn apply_catalog(

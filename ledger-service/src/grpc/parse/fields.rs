@@ -72,7 +72,7 @@ impl Fields {
     }
 
     /// The book that a request names.
-    pub(super) fn book(&mut self, field: &str, name: &str) -> String {
+    pub(in crate::grpc) fn book(&mut self, field: &str, name: &str) -> String {
         match names::parse_book(name) {
             Some(book) => book.to_owned(),
             None => {

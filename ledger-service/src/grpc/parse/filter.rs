@@ -16,7 +16,7 @@ pub(in crate::grpc) struct EventQuery {
     /// Recorded before this time.
     pub(in crate::grpc) time_max: Option<Timestamp>,
     /// The numbers of kinds, a bit each; all if 0.
-    kinds: u32,
+    kinds: u64,
     operation: Option<Name>,
     asset: Option<Name>,
     source: Option<Name>,
@@ -70,7 +70,7 @@ impl EventQuery {
     }
 
     fn is_kind(&self, payload: &Payload) -> bool {
-        self.kinds == 0 || self.kinds & (1 << (payload.kind() as u32)) != 0
+        self.kinds == 0 || self.kinds & (1 << (payload.kind() as u64)) != 0
     }
 
     fn moves(&self, payload: &Payload) -> bool {
@@ -96,7 +96,7 @@ impl Fields {
         let request_id = (!filter.request_id.is_empty())
             .then(|| self.request_id("filter.request_id", &filter.request_id));
         EventQuery {
-            account: self.filter_account(filter.account, book),
+            account: self.filter_account("filter.account", filter.account, book),
             time_min: self.filter_time("filter.record_time_min", filter.record_time_min),
             time_max: self.filter_time("filter.record_time_max", filter.record_time_max),
             kinds: self.kinds(&filter.types),
@@ -143,26 +143,52 @@ impl Fields {
         self.check(query.time_max.is_none(), "filter.record_time_max", RULE);
     }
 
-    fn filter_account(&mut self, name: String, book: &str) -> Option<Name> {
+    /// The events with which payments may begin.
+    pub(in crate::grpc) fn payment_query(
+        &mut self,
+        message: &v1::ListPaymentsRequest,
+        book: &str,
+    ) -> EventQuery {
+        let begins = [
+            v1::EventType::PaymentCreated,
+            v1::EventType::PaymentSucceeded,
+        ];
+        EventQuery {
+            account: self.filter_account("account", message.account.clone(), book),
+            time_min: self.filter_time("create_time_min", message.create_time_min),
+            time_max: self.filter_time("create_time_max", message.create_time_max),
+            kinds: self.kinds(&begins.map(i32::from)),
+            ..EventQuery::default()
+        }
+    }
+
+    /// Statuses of payments in a filter.
+    pub(in crate::grpc) fn statuses(&mut self, statuses: &[i32]) {
+        for (index, number) in statuses.iter().enumerate() {
+            let known = v1::PaymentStatus::try_from(*number);
+            if !known.is_ok_and(|known| known != v1::PaymentStatus::Unspecified) {
+                let field = format!("statuses[{index}]");
+                self.refuse(&field, "is no status that this service knows");
+            }
+        }
+    }
+
+    fn filter_account(&mut self, field: &str, name: String, book: &str) -> Option<Name> {
         if name.is_empty() {
             return None;
         }
-        let name: AccountName = self.account("filter.account", name);
+        let name: AccountName = self.account(field, name);
         let is_inside = name.book() == book || name.book().is_empty() || book.is_empty();
-        self.check(
-            is_inside,
-            "filter.account",
-            "must be an account of the request's book",
-        );
+        self.check(is_inside, field, "must be an account of the request's book");
         Some(name.account().into())
     }
 
-    fn kinds(&mut self, types: &[i32]) -> u32 {
+    fn kinds(&mut self, types: &[i32]) -> u64 {
         let mut kinds = 0;
         for (index, number) in types.iter().enumerate() {
             match v1::EventType::try_from(*number) {
                 // Types are numbered as the kinds of events are.
-                Ok(known) if known != v1::EventType::Unspecified => kinds |= 1 << (known as u32),
+                Ok(known) if known != v1::EventType::Unspecified => kinds |= 1 << (known as u64),
                 _ => {
                     let field = format!("filter.types[{index}]");
                     self.refuse(&field, "is no type that this service knows");

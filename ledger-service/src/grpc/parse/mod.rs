@@ -11,6 +11,7 @@ mod fields;
 mod filter;
 mod mutation;
 mod page;
+mod payment;
 mod read;
 mod target_command;
 #[cfg(test)]
@@ -21,11 +22,12 @@ pub(super) use batch::{Batch, ParsedBatch, batch};
 pub(super) use caller::Caller;
 pub(super) use command::{
     adjust, apply_catalog, block_account, charge, close_account, credit, open_account, place_hold,
-    record_payment, transfer, unblock_account,
+    transfer, unblock_account,
 };
 pub(super) use fields::Fields;
 pub(super) use filter::EventQuery;
 pub(super) use mutation::{Enveloped, ReadCommand, mutation};
 pub(super) use page::{Page, PageFields};
+pub(super) use payment::{create_payment, record_payment, record_refund, refund_payment};
 pub(super) use read::{AsOf, Order, Reading, order};
 pub(super) use target_command::{capture_hold, extend_hold, refund, release_hold};

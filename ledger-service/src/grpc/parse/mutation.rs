@@ -49,7 +49,8 @@ macro_rules! enveloped {
 enveloped! {
     OpenAccountRequest CloseAccountRequest BlockAccountRequest UnblockAccountRequest CreditRequest
     ChargeRequest PlaceHoldRequest ExtendHoldRequest CaptureHoldRequest ReleaseHoldRequest
-    RefundRequest TransferRequest AdjustRequest RecordPaymentRequest
+    RefundRequest TransferRequest AdjustRequest CreatePaymentRequest RecordPaymentRequest
+    RefundPaymentRequest RecordRefundRequest
 }
 
 impl Enveloped for v1::ApplyCatalogRequest {

@@ -17,8 +17,12 @@ pub(in crate::grpc) fn balances(balances: &[Balance]) -> Vec<v1::Balance> {
     let balance = |balance: &Balance| v1::Balance {
         asset: (&balance.asset).into(),
         balance: balance.balance,
-        available: balance.balance.saturating_sub(balance.held),
+        available: balance
+            .balance
+            .saturating_add(balance.deficit)
+            .saturating_sub(balance.held),
         held: balance.held,
+        deficit: balance.deficit,
     };
     balances.iter().map(balance).collect()
 }
@@ -68,7 +72,9 @@ pub(in crate::grpc) fn open_lots(account: &Account) -> Vec<OpenLot> {
             held: 0,
         })
         .collect();
-    for part in account.holds.iter().flat_map(|hold| &hold.parts) {
+    let held = account.holds.iter().flat_map(|hold| &hold.parts);
+    let refunding = account.refunds.iter().flat_map(|refund| &refund.parts);
+    for part in held.chain(refunding) {
         match lots.iter_mut().find(|open| open.lot.id == part.id) {
             Some(open) => {
                 open.lot.add(part);

@@ -4,8 +4,8 @@ use ledger_core::{Event, RequestId, account::Lot, event as core, event::Payload}
 use ledger_proto::v1::{self, event::Payload as Message};
 
 use super::{
-    asset_amount, attributes, balances, cost_basis, funding, level_change, money, number, or_empty,
-    overrun, paid_with, reason, scope, take, takes, timestamp,
+    asset_amount, attributes, balances, cost_basis, funding, level_change, number, or_empty, overrun,
+    paid_with, payment, reason, scope, take, takes, timestamp,
 };
 use crate::{
     engine::Recorded,
@@ -73,6 +73,7 @@ fn payload(book: &str, event: &Event) -> Message {
             charge: event_name(book, refunded.charge),
             amount: Some(asset_amount(&refunded.asset, refunded.amount)),
             returns: takes(&refunded.parts),
+            settled: payment::debts(&refunded.settled),
         }),
         Payload::HoldPlaced(placed) => Message::HoldPlaced(hold_placed(placed)),
         Payload::HoldExtended(extended) => Message::HoldExtended(v1::HoldExtended {
@@ -85,12 +86,14 @@ fn payload(book: &str, event: &Event) -> Message {
             amount: Some(asset_amount(&ended.asset, ended.amount)),
             returns: takes(&ended.parts),
             operation: or_empty(ended.operation.as_ref()),
+            settled: payment::debts(&ended.settled),
         }),
         Payload::HoldExpired(ended) => Message::HoldExpired(v1::HoldExpired {
             hold: event_name(book, ended.hold),
             amount: Some(asset_amount(&ended.asset, ended.amount)),
             returns: takes(&ended.parts),
             operation: or_empty(ended.operation.as_ref()),
+            settled: payment::debts(&ended.settled),
         }),
         Payload::LotExpired(expired) => Message::LotExpired(lot_expired(&expired.lot)),
         Payload::Adjusted(adjusted) => Message::Adjusted(v1::Adjusted {
@@ -107,7 +110,15 @@ fn payload(book: &str, event: &Event) -> Message {
         Payload::TransferReceived(received) => {
             Message::TransferReceived(transfer_received(book, event, received))
         }
-        Payload::PaymentSucceeded(payment) => Message::PaymentSucceeded(payment_succeeded(payment)),
+        Payload::PaymentCreated(created) => payment::created(created),
+        Payload::PaymentStatusRecorded(recorded) => payment::status_recorded(book, recorded),
+        Payload::PaymentSucceeded(succeeded) => payment::succeeded(book, succeeded),
+        Payload::PaymentCanceled(canceled) => payment::canceled(book, canceled),
+        Payload::PaymentFeeRecorded(fee) => payment::fee_recorded(book, fee),
+        Payload::PaymentRefundStarted(started) => payment::refund_started(book, started),
+        Payload::PaymentRefunded(refunded) => payment::refunded(book, refunded),
+        Payload::PaymentRefundFailed(failed) => payment::refund_failed(book, failed),
+        Payload::PaymentAnomaly(anomaly) => payment::odd(book, anomaly),
         Payload::CatalogApplied(applied) => Message::CatalogApplied(v1::CatalogApplied {
             catalog_version: number(applied.catalog_version),
             text: applied.text.clone(),
@@ -155,6 +166,7 @@ fn credited(book: &str, event: &Event, credited: &core::Credited) -> v1::Credite
             .as_ref()
             .map(|period| String::from(&period.grant))
             .unwrap_or_default(),
+        settled: payment::debts(&credited.settled),
     }
 }
 
@@ -203,6 +215,7 @@ fn hold_captured(book: &str, captured: &core::HoldCaptured) -> v1::HoldCaptured 
         attributes: attributes(&captured.attributes),
         pass_lot: number(captured.pass.unwrap_or(0)),
         quantity: captured.quantity,
+        settled: payment::debts(&captured.settled),
     }
 }
 
@@ -226,23 +239,5 @@ fn transfer_received(
         transfer: companion(book, event, received.transfer),
         amount: Some(asset_amount(&received.asset, received.amount)),
         lots: takes(&received.parts),
-    }
-}
-
-fn payment_succeeded(payment: &core::PaymentSucceeded) -> v1::PaymentSucceeded {
-    let provider_ids = payment
-        .provider_ids
-        .iter()
-        .map(|provider_id| v1::ProviderId {
-            kind: (&provider_id.kind).into(),
-            id: (&provider_id.id).into(),
-        });
-    v1::PaymentSucceeded {
-        provider: (&payment.provider).into(),
-        merchant_account: (&payment.merchant_account).into(),
-        provider_ids: provider_ids.collect(),
-        amount: Some(money(&payment.amount)),
-        income_amount: payment.income.as_ref().map(money),
-        test: payment.test,
     }
 }

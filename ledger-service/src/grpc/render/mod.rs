@@ -6,6 +6,7 @@ mod account;
 mod catalog;
 mod event;
 mod mutation;
+mod payment;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,10 @@ pub(super) use catalog::{packages, top_ups};
 pub(super) use event::event;
 pub(super) use mutation::{
     Done, adjust, apply_catalog, capture_hold, charge, extend_hold, open_account, place_hold,
-    record_payment, refund, release_hold, result, transfer,
+    refund, release_hold, result, transfer,
+};
+pub(super) use payment::{
+    create_payment, payment, record_payment, record_refund, refund_payment,
 };
 
 /// Microseconds in a second.
@@ -37,6 +41,14 @@ pub(super) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
         seconds: time.0.div_euclid(US_PER_SECOND),
         // Below 10^9.
         nanos: i32::try_from(us * 1_000).unwrap_or(0),
+    }
+}
+
+/// A length of time, of 0 or more microseconds.
+fn duration(us: i64) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: us.div_euclid(US_PER_SECOND),
+        nanos: i32::try_from(us.rem_euclid(US_PER_SECOND) * 1_000).unwrap_or(0),
     }
 }
 
@@ -106,6 +118,7 @@ fn take(part: &Lot) -> v1::LotTake {
         expire_time: part.expires_at.map(timestamp),
         priority: part.priority,
         scope: scope(part),
+        asset: (&part.asset).into(),
     }
 }
 

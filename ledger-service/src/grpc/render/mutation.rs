@@ -28,7 +28,9 @@ pub(in crate::grpc) struct Done<'a> {
 
 impl<'a> Done<'a> {
     /// What `pick` finds first in the events, with its event.
-    fn find<T>(self, pick: impl Fn(&'a Payload) -> Option<&'a T>) -> Option<(&'a Recorded, &'a T)> {
+    pub(super) fn find<T>(
+        self, pick: impl Fn(&'a Payload) -> Option<&'a T>,
+    ) -> Option<(&'a Recorded, &'a T)> {
         let events = self.answer.events.iter().map(AsRef::as_ref);
         events
             .into_iter()
@@ -36,12 +38,17 @@ impl<'a> Done<'a> {
     }
 
     /// The same, of an answer that has to have it.
-    fn get<T>(
+    pub(super) fn get<T>(
         self,
         pick: impl Fn(&'a Payload) -> Option<&'a T>,
     ) -> Result<(&'a Recorded, &'a T), Status> {
         self.find(pick)
             .ok_or_else(|| status::incomplete("an event of the answer"))
+    }
+
+    /// What `pick` finds first in the events with their envelopes.
+    pub(super) fn find_event<T>(self, pick: impl Fn(&Recorded) -> Option<T>) -> Option<T> {
+        self.answer.events.iter().find_map(|recorded| pick(recorded))
     }
 
     fn has_opened(self) -> bool {
@@ -59,6 +66,8 @@ macro_rules! pick {
         }
     };
 }
+
+pub(super) use pick;
 
 /// What every mutation answers.
 pub(in crate::grpc) fn result(done: Done<'_>) -> Option<v1::MutationResult> {
@@ -183,15 +192,6 @@ pub(in crate::grpc) fn adjust(done: Done<'_>, asset: &str) -> v1::AdjustResponse
         result: result(done),
         delta: Some(asset_amount(asset, delta)),
     }
-}
-
-pub(in crate::grpc) fn record_payment(done: Done<'_>) -> Result<v1::RecordPaymentResponse, Status> {
-    let (recorded, _) = done.get(pick!(PaymentSucceeded))?;
-    let payment = event_name(done.book, recorded.event.position);
-    Ok(v1::RecordPaymentResponse {
-        result: result(done),
-        payment,
-    })
 }
 
 pub(in crate::grpc) fn apply_catalog(done: Done<'_>) -> Result<v1::ApplyCatalogResponse, Status> {

@@ -1,6 +1,6 @@
 //! The words of each rejection that change from call to call.
 
-use ledger_core::{Rejection, record::HoldEnd};
+use ledger_core::{Rejection, payment::PaymentStatus, record::HoldEnd};
 
 use super::Metadata;
 use crate::grpc::{names, render::timestamp};
@@ -218,6 +218,73 @@ pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
             ("kind", kind.clone()),
             ("id", id.clone()),
         ],
+        Rejection::UnknownPackage { package } => vec![("package", package.clone())],
+        Rejection::PackageNotAvailable {
+            package,
+            origin,
+            currency,
+        } => vec![
+            ("package", package.clone()),
+            ("origin", origin.clone()),
+            ("currency", currency.clone()),
+        ],
+        Rejection::PackageLimitReached { package, maximum } => vec![
+            ("package", package.clone()),
+            ("maximum", maximum.to_string()),
+        ],
+        Rejection::TopUpNotOffered {
+            currency,
+            amount,
+            minimum,
+            maximum,
+            multiple,
+        } => vec![
+            ("currency", currency.clone()),
+            ("amount", amount.to_string()),
+            ("minimum_amount", minimum.to_string()),
+            ("maximum_amount", maximum.to_string()),
+            ("multiple_amount", multiple.to_string()),
+        ],
+        Rejection::PaymentAmountDiffers {
+            currency,
+            amount,
+            expected,
+        } => vec![
+            ("currency", currency.clone()),
+            ("amount", amount.to_string()),
+            ("expected_amount", expected.to_string()),
+        ],
+        Rejection::PaymentNotFound | Rejection::RefundNotFound => Vec::new(),
+        Rejection::PaymentNotSucceeded { payment, status } => vec![
+            ("payment", event(*payment)),
+            ("status", status_name(*status).to_owned()),
+        ],
+        Rejection::RefundExceedsPayment {
+            payment,
+            currency,
+            amount,
+            refundable,
+        } => vec![
+            ("payment", event(*payment)),
+            ("currency", currency.clone()),
+            ("amount", amount.to_string()),
+            ("refundable_amount", refundable.to_string()),
+        ],
+        Rejection::PaymentSpent {
+            payment,
+            currency,
+            amount,
+            unspent,
+        } => vec![
+            ("payment", event(*payment)),
+            ("currency", currency.clone()),
+            ("amount", amount.to_string()),
+            ("unspent_amount", unspent.to_string()),
+        ],
+        Rejection::TooManyRefunds { maximum } => vec![("maximum", maximum.to_string())],
+        Rejection::RefundAlreadyRecorded { payment, refund } => {
+            vec![("payment", event(*payment)), ("refund", event(*refund))]
+        }
         Rejection::BatchItemRefused {
             index,
             reason,
@@ -236,5 +303,15 @@ const fn end_name(end: HoldEnd) -> &'static str {
         HoldEnd::Captured => "CAPTURED",
         HoldEnd::Released => "RELEASED",
         HoldEnd::Expired => "EXPIRED",
+    }
+}
+
+const fn status_name(status: PaymentStatus) -> &'static str {
+    match status {
+        PaymentStatus::Created => "CREATED",
+        PaymentStatus::Pending => "PENDING",
+        PaymentStatus::WaitingForCapture => "WAITING_FOR_CAPTURE",
+        PaymentStatus::Succeeded => "SUCCEEDED",
+        PaymentStatus::Canceled => "CANCELED",
     }
 }

@@ -7,7 +7,7 @@ use super::error::store_error;
 use super::uuid::PgUuid;
 use crate::store::row::{self, signed};
 use crate::store::{
-    NewEvent, RequestKey, StoreError, StoredEvent, StoredExternalId, StoredRequest,
+    ExternalId, NewEvent, RequestKey, StoreError, StoredEvent, StoredExternalId, StoredRequest,
 };
 
 /// Makes an empty log and its empty index, unless they exist.
@@ -231,6 +231,28 @@ pub(super) async fn request(
     .await
     .map_err(store_error)?;
     row.as_ref().map(|row| row::request(row, 0)).transpose()
+}
+
+/// What an id of a provider stands for, if an event claimed it.
+pub(super) async fn external_id(
+    on: impl PgExecutor<'_>,
+    id: &ExternalId,
+) -> Result<Option<StoredExternalId>, StoreError> {
+    let row = sqlx::query(
+        "SELECT provider, merchant_account, kind, id, book, position
+         FROM ledger.external_ids
+         WHERE provider = $1 AND merchant_account = $2 AND kind = $3 AND id = $4",
+    )
+    .bind(id.provider.as_str())
+    .bind(id.merchant_account.as_str())
+    .bind(id.kind.as_str())
+    .bind(id.id.as_str())
+    .fetch_optional(on)
+    .await
+    .map_err(store_error)?;
+    row.as_ref()
+        .map(|row| row::external_id(row, 0))
+        .transpose()
 }
 
 /// The ids of providers that events of a book claimed.

@@ -10,7 +10,7 @@ use super::rebuild::PostgresRebuild;
 use super::writer::PostgresWriter;
 use super::{PostgresStore, accounts, index, load, log};
 use crate::store::{
-    IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
+    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
     StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
@@ -45,6 +45,18 @@ impl Store for PostgresStore {
 
     async fn read_at(&self, book: &str, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError> {
         log::read_at(&self.pool, book, positions).await
+    }
+
+    async fn read_with_references(
+        &self,
+        book: &str,
+        ranges: &[(u64, u32)],
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        log::read_with_references(&self.pool, book, ranges).await
+    }
+
+    async fn external_id(&self, id: &ExternalId) -> Result<Option<StoredExternalId>, StoreError> {
+        log::external_id(&self.pool, id).await
     }
 
     async fn read_columns_after(

@@ -13,7 +13,7 @@ use super::{SqliteStore, accounts, index, load, log};
 use crate::limits::STATEMENT_TIME_MAX;
 use crate::store::time_limit::within;
 use crate::store::{
-    IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
+    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
     StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
@@ -58,6 +58,18 @@ impl Store for SqliteStore {
 
     async fn read_at(&self, book: &str, positions: &[u64]) -> Result<Vec<StoredEvent>, StoreError> {
         log::read_at(&self.readers, book, positions).await
+    }
+
+    async fn read_with_references(
+        &self,
+        book: &str,
+        ranges: &[(u64, u32)],
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        log::read_with_references(&self.readers, book, ranges).await
+    }
+
+    async fn external_id(&self, id: &ExternalId) -> Result<Option<StoredExternalId>, StoreError> {
+        log::external_id(&self.readers, id).await
     }
 
     async fn read_columns_after(

@@ -1,0 +1,101 @@
+//! Refunds of payments that run, and what refunds could not take back.
+
+use minicbor::{CborLen, Decode, Encode};
+
+use super::{Account, Lot};
+use crate::{event::Debt, limits::DEBTS_MAX};
+
+/// A refund of a payment that was started and is not done. Its parts have left
+/// the free lots, so nobody spends them meanwhile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(map)]
+pub struct OpenRefund {
+    /// The position of the event that started it: its id.
+    #[n(0)]
+    pub position: u64,
+    /// The payment.
+    #[n(1)]
+    pub payment: u64,
+    /// What is reserved.
+    #[n(2)]
+    pub parts: Vec<Lot>,
+}
+
+impl Account {
+    /// The refund of a payment that the event at `position` started, if it is
+    /// not done.
+    #[must_use]
+    pub fn open_refund(&self, position: u64) -> Option<&OpenRefund> {
+        self.refunds
+            .iter()
+            .find(|refund| refund.position == position)
+    }
+
+    /// What of a lot's units is still owed, besides what `settled` pays.
+    #[must_use]
+    pub fn owed_of(&self, lot: u64, settled: &[Debt]) -> i64 {
+        let sum = |debts: &[Debt]| {
+            let of_lot = debts.iter().filter(|debt| debt.lot == lot);
+            of_lot.fold(0_i64, |sum, debt| sum.saturating_add(debt.amount))
+        };
+        sum(&self.debts).saturating_sub(sum(settled))
+    }
+
+    /// What of `amount` new units of an asset pays what is owed of it, besides
+    /// what `settled` pays: the oldest debt first.
+    #[must_use]
+    pub fn settles(&self, asset: &str, amount: i64, settled: &[Debt]) -> Vec<Debt> {
+        let mut left = amount;
+        let mut paid = settled.to_vec();
+        let mut settles = Vec::new();
+        for debt in self.debts.iter().filter(|debt| debt.asset == asset) {
+            let still = debt.amount.min(self.owed_of(debt.lot, &paid));
+            let pays = still.min(left);
+            if pays > 0 {
+                let part = Debt {
+                    amount: pays,
+                    ..debt.clone()
+                };
+                paid.push(part.clone());
+                settles.push(part);
+                left = left.saturating_sub(pays);
+            }
+        }
+        settles
+    }
+
+    /// Owes more. Beyond the number that is kept apart, a debt is added to
+    /// another one of its asset; a catalog has fewer assets than that number.
+    pub(super) fn owe(&mut self, debts: &[Debt]) {
+        for debt in debts {
+            let totals = self.totals_mut(&debt.asset);
+            totals.deficit = totals.deficit.saturating_add(debt.amount);
+            totals.balance = totals.balance.saturating_sub(debt.amount);
+            let is_full = self.debts.len() >= DEBTS_MAX;
+            let takes = |kept: &&mut Debt| {
+                kept.asset == debt.asset && (is_full || kept.lot == debt.lot)
+            };
+            match self.debts.iter_mut().find(takes) {
+                Some(kept) => kept.amount = kept.amount.saturating_add(debt.amount),
+                None => self.debts.push(debt.clone()),
+            }
+        }
+    }
+
+    /// Owes less.
+    pub(super) fn settle(&mut self, settled: &[Debt]) {
+        for paid in settled {
+            let mut left = paid.amount;
+            for debt in &mut self.debts {
+                if debt.asset == paid.asset && debt.lot == paid.lot {
+                    let pays = left.min(debt.amount);
+                    debt.amount = debt.amount.saturating_sub(pays);
+                    left = left.saturating_sub(pays);
+                }
+            }
+            self.debts.retain(|debt| debt.amount > 0);
+            let totals = self.totals_mut(&paid.asset);
+            totals.deficit = totals.deficit.saturating_sub(paid.amount);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What a payment is for, worked out by the catalog: what it costs, what it
+//! gives, and what of that a refund takes.
+
+use crate::{
+    account::{Account, Funding, Lot},
+    catalog::{AssetKind, Catalog, Package, PaymentRefundPolicy, TopUp},
+    decide::grant::granted_lot,
+    event::PlannedLot,
+    name::Name,
+    payment::Purpose,
+    primitives::{Money, Timestamp, divide},
+    rejection::Rejection,
+};
+
+/// A purpose, worked out.
+pub(super) struct Plan {
+    pub(super) amount: Money,
+    pub(super) gives: Vec<PlannedLot>,
+    pub(super) refund: PaymentRefundPolicy,
+    pub(super) is_limited: bool,
+}
+
+/// What is to be paid for, before it is.
+pub(super) fn offered(
+    catalog: &Catalog,
+    account: &Account,
+    origin: &Name,
+    purpose: &Purpose,
+) -> Result<Plan, Rejection> {
+    match purpose {
+        Purpose::TopUp(money) => {
+            check_top_up(catalog, money)?;
+            top_up(catalog, money)
+        }
+        Purpose::Package { package, currency } => {
+            let found = find(catalog, package)?;
+            let is_here = found.offer.origins.is_empty() || found.offer.origins.contains(origin);
+            let is_priced = found.offer.prices.contains_key(currency);
+            if !is_here || !is_priced {
+                return Err(Rejection::PackageNotAvailable {
+                    package: package.into(),
+                    origin: origin.into(),
+                    currency: currency.into(),
+                });
+            }
+            check_times(account, package, found)?;
+            Ok(package_plan(catalog, found, currency))
+        }
+    }
+}
+
+/// What has been paid for, at whatever amount. What the catalog would not have
+/// offered is given all the same, if it is known.
+pub(super) fn paid(catalog: &Catalog, purpose: &Purpose) -> Result<Plan, Rejection> {
+    match purpose {
+        Purpose::TopUp(money) => top_up(catalog, money),
+        Purpose::Package { package, currency } => {
+            Ok(package_plan(catalog, find(catalog, package)?, currency))
+        }
+    }
+}
+
+fn find<'c>(catalog: &'c Catalog, package: &Name) -> Result<&'c Package, Rejection> {
+    let found = catalog.packages.get(package.as_str());
+    found.ok_or_else(|| Rejection::UnknownPackage {
+        package: package.into(),
+    })
+}
+
+fn check_times(account: &Account, id: &Name, package: &Package) -> Result<(), Rejection> {
+    let Some(maximum) = package.per_account else {
+        return Ok(());
+    };
+    let bought = account.packages.get(id).copied().unwrap_or(0);
+    if bought < maximum {
+        return Ok(());
+    }
+    Err(Rejection::PackageLimitReached {
+        package: id.into(),
+        maximum,
+    })
+}
+
+fn package_plan(catalog: &Catalog, package: &Package, currency: &Name) -> Plan {
+    let price = package.offer.prices.get(currency).copied().unwrap_or(0);
+    let weights: Vec<i64> = package.contents.iter().map(|part| part.weight).collect();
+    let bought = package.contents.iter().zip(divide(price, &weights));
+    let bought = bought.map(|(content, basis)| {
+        let lot = granted_lot(&content.grant, content.grant.amount, Timestamp(0));
+        PlannedLot {
+            lot: Lot {
+                funding: Funding::Purchased,
+                basis,
+                currency: Some(currency.clone()),
+                expires_at: None,
+                ..lot
+            },
+            expires_after_us: content.grant.expires_after_us,
+        }
+    });
+    let given = package.bonuses.iter().map(|grant| PlannedLot {
+        lot: Lot {
+            expires_at: None,
+            ..granted_lot(grant, grant.amount, Timestamp(0))
+        },
+        expires_after_us: grant.expires_after_us,
+    });
+    Plan {
+        amount: Money {
+            currency: currency.clone(),
+            amount: price,
+        },
+        gives: bought.chain(given).collect(),
+        refund: package.refund.unwrap_or(catalog.payment_refund),
+        is_limited: package.per_account.is_some(),
+    }
+}
+
+fn check_top_up(catalog: &Catalog, money: &Money) -> Result<(), Rejection> {
+    let unknown = || Rejection::UnknownCurrency {
+        currency: (&money.currency).into(),
+    };
+    let rules = catalog
+        .top_ups
+        .get(money.currency.as_str())
+        .ok_or_else(unknown)?;
+    let multiple = multiple(rules);
+    let fits = (rules.minimum..=rules.maximum).contains(&money.amount)
+        && money.amount.checked_rem(multiple) == Some(0);
+    if fits {
+        return Ok(());
+    }
+    Err(Rejection::TopUpNotOffered {
+        currency: (&money.currency).into(),
+        amount: money.amount,
+        minimum: rules.minimum,
+        maximum: rules.maximum,
+        multiple,
+    })
+}
+
+fn multiple(rules: &TopUp) -> i64 {
+    rules.rate.as_ref().map_or(1, |rate| rate.pay)
+}
+
+/// Money becomes what the catalog's rate says, or the money asset of its
+/// currency, one to one.
+fn top_up(catalog: &Catalog, money: &Money) -> Result<Plan, Rejection> {
+    let currency = &money.currency;
+    let rate = catalog
+        .top_ups
+        .get(currency.as_str())
+        .and_then(|rules| rules.rate.as_ref());
+    let (asset, amount) = match rate {
+        Some(rate) => {
+            let times = money.amount.checked_div(rate.pay).unwrap_or(0);
+            (rate.asset.clone(), times.saturating_mul(rate.get))
+        }
+        None => (currency.clone(), money.amount),
+    };
+    let kind = catalog.assets.get(asset.as_str()).map(|asset| asset.kind);
+    if kind.is_none() || (rate.is_none() && kind != Some(AssetKind::Money)) || amount == 0 {
+        return Err(Rejection::UnknownCurrency {
+            currency: currency.into(),
+        });
+    }
+    let lot = Lot {
+        asset,
+        amount,
+        funding: Funding::Purchased,
+        source: "PAYMENT".into(),
+        basis: money.amount,
+        currency: Some(currency.clone()),
+        ..Lot::default()
+    };
+    Ok(Plan {
+        amount: money.clone(),
+        gives: vec![PlannedLot {
+            lot,
+            expires_after_us: None,
+        }],
+        refund: catalog.payment_refund,
+        is_limited: false,
+    })
+}

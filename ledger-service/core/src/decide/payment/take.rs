@@ -1,0 +1,135 @@
+//! What a refund takes back of what a payment gave.
+
+use crate::{
+    account::{Account, Funding, Lot},
+    event::Debt,
+    record::{PaidLot, PaymentRecord},
+};
+
+/// What a payment gave, lot by lot, and how much of that is still there.
+pub(super) struct Leftovers<'a> {
+    account: &'a Account,
+    payment: &'a PaymentRecord,
+    /// Beside each lot of the payment, what is there of what it gave.
+    there: Vec<i64>,
+}
+
+/// What a refund takes: units that are there, and units that are not.
+#[derive(Default)]
+pub(super) struct Taking {
+    pub(super) parts: Vec<Lot>,
+    pub(super) missing: Vec<Debt>,
+}
+
+impl<'a> Leftovers<'a> {
+    /// Lots that are due have to have been settled.
+    pub(super) fn new(account: &'a Account, payment: &'a PaymentRecord) -> Self {
+        let mut there: Vec<i64> = Vec::with_capacity(payment.lots.len());
+        for (index, paid) in payment.lots.iter().enumerate() {
+            let found = account.lots.iter().find(|lot| lot.id == paid.lot);
+            let in_lot = found.map_or(0, |lot| lot.amount);
+            // Several gifts of one payment may be in one lot.
+            let before = payment.lots.iter().take(index).zip(&there);
+            let counted = before
+                .filter(|(other, _)| other.lot == paid.lot)
+                .fold(0_i64, |sum, (_, amount)| sum.saturating_add(*amount));
+            there.push(paid.rest().min(in_lot.saturating_sub(counted)).max(0));
+        }
+        Self {
+            account,
+            payment,
+            there,
+        }
+    }
+
+    fn bought(&self) -> impl Iterator<Item = (&PaidLot, i64)> {
+        let lots = self.payment.lots.iter().zip(self.there.iter().copied());
+        lots.filter(|(paid, _)| paid.funding == Funding::Purchased)
+    }
+
+    /// Whether any of what was bought is not there: spent, held, moved or
+    /// expired.
+    pub(super) fn is_spent(&self) -> bool {
+        self.bought().any(|(paid, there)| there < paid.rest())
+    }
+
+    /// What was paid for what is there.
+    pub(super) fn value(&self) -> i64 {
+        let values = self.bought().map(|(paid, there)| paid.basis_of(there));
+        values.fold(0, i64::saturating_add)
+    }
+
+    /// What a refund of `amount` takes: of what was bought, what is there first,
+    /// then what is not; of what came on top, the same share of it as of the
+    /// price, as far as it is there.
+    pub(super) fn take(&self, amount: i64) -> Taking {
+        let is_all = amount >= self.payment.refundable();
+        let mut taking = Taking::default();
+        let mut left = amount;
+        for (paid, there) in self.bought() {
+            let units = units_for(left, paid.basis_of(there), there, is_all);
+            left = left.saturating_sub(paid.basis_of(units));
+            self.take_part(paid, units, &mut taking);
+        }
+        for (paid, there) in self.bought() {
+            let gone = paid.rest().saturating_sub(there);
+            let basis = paid.rest_basis().saturating_sub(paid.basis_of(there));
+            let units = units_for(left, basis, gone, is_all);
+            left = left.saturating_sub(share_up(basis, units, gone));
+            if units > 0 {
+                taking.missing.push(Debt {
+                    lot: paid.lot,
+                    asset: paid.asset.clone(),
+                    amount: units,
+                });
+            }
+        }
+        self.take_bonuses(amount, &mut taking);
+        taking
+    }
+
+    fn take_bonuses(&self, amount: i64, taking: &mut Taking) {
+        let whole = self.payment.amount.amount;
+        let refundable = self.payment.refundable();
+        let back = whole.saturating_sub(refundable).saturating_add(amount);
+        let lots = self.payment.lots.iter().zip(self.there.iter().copied());
+        for (paid, there) in lots.filter(|(paid, _)| paid.funding == Funding::Granted) {
+            let wanted = share_up(paid.amount, back.min(whole), whole);
+            let units = wanted.saturating_sub(paid.taken).min(there);
+            self.take_part(paid, units, taking);
+        }
+    }
+
+    fn take_part(&self, paid: &PaidLot, units: i64, taking: &mut Taking) {
+        let found = self.account.lots.iter().find(|lot| lot.id == paid.lot);
+        let Some(lot) = found.filter(|_| units > 0) else {
+            return;
+        };
+        match taking.parts.iter_mut().find(|part| part.id == lot.id) {
+            // All that is taken of a lot is one part of it.
+            Some(part) => *part = lot.part(part.amount.saturating_add(units)),
+            None => taking.parts.push(lot.part(units)),
+        }
+    }
+}
+
+/// How many of `units`, worth `basis` together, are taken for `amount`: as many
+/// as it takes to cover it.
+fn units_for(amount: i64, basis: i64, units: i64, is_all: bool) -> i64 {
+    if is_all || basis <= amount {
+        // What costs nothing is not taken for nothing, unless all is.
+        return if is_all || amount > 0 { units } else { 0 };
+    }
+    share_up(units, amount, basis)
+}
+
+/// ⌈whole · part / of⌉, and no more than the whole.
+fn share_up(whole: i64, part: i64, of: i64) -> i64 {
+    if part >= of {
+        return whole;
+    }
+    let product = i128::from(whole).saturating_mul(i128::from(part.max(0)));
+    let up = product.saturating_add(i128::from(of)).saturating_sub(1);
+    let share = up.checked_div(i128::from(of)).unwrap_or(0);
+    i64::try_from(share).map_or(whole, |share| share.min(whole))
+}
