@@ -37,3 +37,6 @@ pub const HOLD_DURATION_US_DEFAULT: i64 = 15 * 60 * 1_000_000;
 /// How many operations one charge may order when the catalog has no price for
 /// it (an explicit price).
 pub const QUANTITY_MAX: i64 = 1_000_000;
+
+/// How many times the windows of an account's limits may hold together.
+pub const WINDOW_TIMES_MAX: usize = 500;

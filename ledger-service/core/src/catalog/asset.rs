@@ -59,6 +59,9 @@ fn read(id: &str, place: &Place, node: &Node<'_>, report: &mut Report) -> Option
     Some(Asset {
         kind: kind?,
         exponent: u8::try_from(exponent?).ok()?,
+        title: None,
+        levels: Vec::new(),
+        fair_use: None,
     })
 }
 

@@ -1,13 +1,16 @@
 //! The whole document: its head, then its blocks in the order in which they
 //! refer to each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeTable;
 
 use super::context::Context;
-use super::limits::{DURATION_US_MAX, METADATA_KEYS_MAX, REFUND_GRACE_US_DEFAULT};
-use super::model::Catalog;
+use super::limits::{
+    DURATION_US_MAX, METADATA_KEYS_MAX, REFUND_GRACE_US_DEFAULT, WRONG_TRIES_DEFAULT,
+    WRONG_TRIES_WINDOW_US_DEFAULT,
+};
+use super::model::{Catalog, Notices, PaymentRefundPolicy, PromoPolicy};
 use super::reader::Section;
 use super::report::Report;
 use super::shape::{BOOK, IDENTIFIER, TIME_ZONE};
@@ -45,6 +48,22 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
         grants_on_opening: grant::read_on_opening(&root, context),
         operations: operation::read_all(operations, context),
         top_ups: top_up::read_all(&root, context),
+        sources: BTreeMap::new(),
+        reasons: BTreeMap::new(),
+        recurring_grants: BTreeMap::new(),
+        limits: BTreeMap::new(),
+        confirm_above: BTreeMap::new(),
+        packages: BTreeMap::new(),
+        subscriptions: BTreeMap::new(),
+        auto_top_ups: BTreeMap::new(),
+        promo: PromoPolicy {
+            grant_max: BTreeMap::new(),
+            wrong_tries_max: WRONG_TRIES_DEFAULT,
+            wrong_tries_window_us: WRONG_TRIES_WINDOW_US_DEFAULT,
+        },
+        referral: None,
+        notices: Notices::default(),
+        payment_refund: PaymentRefundPolicy::default(),
         assets: context
             .assets
             .iter()

@@ -41,6 +41,11 @@ pub(super) const HOLD_US_DEFAULT: i64 = 15 * 60 * 1_000_000;
 /// The grace of refunds, if the catalog does not say.
 pub(super) const REFUND_GRACE_US_DEFAULT: i64 = 7 * DAY_US;
 
+/// How many wrong promo codes an account may try, if the catalog does not say.
+pub(super) const WRONG_TRIES_DEFAULT: i64 = 5;
+/// In which time, if the catalog does not say.
+pub(super) const WRONG_TRIES_WINDOW_US_DEFAULT: i64 = 3600 * 1_000_000;
+
 /// The least top-up, in whole units, if the catalog does not say.
 pub(super) const TOP_UP_MINIMUM_WHOLE: i64 = 50;
 /// The largest top-up, in whole units, if the catalog does not say. With the

@@ -33,7 +33,13 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
-pub use model::{Asset, AssetKind, Catalog, Grant, Operation, OverrunPolicy, Price, TopUp};
+pub use model::{
+    Asset, AssetKind, Attribute, AttributeProblem, AutoTopUp, CalendarPeriod, Catalog, Chosen,
+    Content, Counts, Grant, Language, Limit, Notices, Offer, OnRepurchase, Operation,
+    OverrunPolicy, Package, PaymentRefundPolicy, Period, Plan, Price, PromoPolicy, Rate,
+    RecurringGrant, ReferralParty, ReferralPolicy, ReferralReward, ReferralTrigger, Renewal,
+    SecondSuccess, Text, TopUp, Variant,
+};
 pub use problem::{Problem, Problems};
 
 use context::Context;

@@ -65,6 +65,9 @@ fn read(node: &Node<'_>, context: &mut Context<'_>) -> Option<Operation> {
     let quantity_max = read_quantity_max(&section, &mut context.report);
     let (hold_duration_us, overrun) = read_hold(&section, &mut context.report);
     Some(Operation {
+        title: None,
+        attributes: BTreeMap::new(),
+        variants: Vec::new(),
         prices: read_prices(&section, quantity_max, context),
         quantity_max: quantity_max.unwrap_or_default(),
         grants: grant::read_of_operation(&section, quantity_max, context),
@@ -126,6 +129,7 @@ fn read_price(
     Some(Price {
         asset,
         amount: amount?,
+        origins: BTreeSet::new(),
     })
 }
 

@@ -54,6 +54,8 @@ fn read(node: &Node<'_>, asset: Option<&Asset>, report: &mut Report) -> Option<T
         presets,
         minimum: minimum?,
         maximum: maximum?,
+        rate: None,
+        receipt: None,
     })
 }
 

@@ -5,7 +5,10 @@ mod values;
 use std::collections::BTreeMap;
 
 use super::duration::{DAY_US, SECOND_US};
-use super::{AssetKind, Catalog, Grant, OverrunPolicy, Parsed, Price, Problems, parse};
+use super::{
+    AssetKind, Catalog, Grant, Notices, OverrunPolicy, Parsed, PaymentRefundPolicy, Price,
+    Problems, PromoPolicy, parse,
+};
 use crate::account::Funding;
 
 const MEDIA_LAB: &str = include_str!("../../../../catalogs/media-lab.toml");
@@ -72,6 +75,22 @@ fn the_least_catalog_has_the_defaults() {
         operations: [].into(),
         top_ups: [].into(),
         refund_grace_us: 7 * DAY_US,
+        sources: [].into(),
+        reasons: [].into(),
+        recurring_grants: [].into(),
+        limits: [].into(),
+        confirm_above: [].into(),
+        packages: [].into(),
+        subscriptions: [].into(),
+        auto_top_ups: [].into(),
+        promo: PromoPolicy {
+            grant_max: [].into(),
+            wrong_tries_max: 5,
+            wrong_tries_window_us: 3600 * SECOND_US,
+        },
+        referral: None,
+        notices: Notices::default(),
+        payment_refund: PaymentRefundPolicy::RefuseIfSpent,
     };
     assert_eq!(catalog, expected);
     assert_eq!(overrides, BTreeMap::new());
@@ -160,6 +179,7 @@ maximum = 200
     let price = |asset: &str, amount| Price {
         asset: asset.into(),
         amount,
+        origins: [].into(),
     };
     assert_eq!(merge.prices, [price("GEM", 5), price("RUB", 1000)]);
     assert_eq!(merge.quantity_max, 1000);
@@ -486,6 +506,7 @@ fn media_lab_says_what_its_plan_says() {
     let price = |asset: &str, amount| Price {
         asset: asset.into(),
         amount,
+        origins: [].into(),
     };
     for operation in catalog.operations.values() {
         assert_eq!(operation.prices, [price("FREE_OP", 1), price("RUB", 1000)]);
