@@ -27,6 +27,11 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+# Tests that send signals and look at processes use these.
+if ! have ps || ! [ -x "$(type -P kill)" ]; then
+    install_packages apt-get:procps dnf:procps-ng apk:procps pacman:procps-ng ||
+        die "the tests need the programs ps and kill (procps)"
+fi
 TEST_POSTGRES_BIN=$(scripts/install-postgres.sh)
 export TEST_POSTGRES_BIN
 E2E_PYTHON=$(scripts/python.sh)
@@ -47,7 +52,7 @@ if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace "$@"
 else
     log "cargo-nextest is not installed: using cargo test"
-    cargo test --workspace --lib --bins --tests "$@"
+    cargo test --workspace --lib --bins --tests --no-fail-fast "$@"
 fi
 if [ "$#" -eq 0 ]; then
     log "tests in the documentation"

@@ -358,7 +358,7 @@ async fn the_sweeper_writes_down_once(database: Database) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), swept)
+    tokio::time::timeout(Duration::from_secs(60), swept)
         .await
         .unwrap();
     shutdown.cancel();
@@ -421,7 +421,7 @@ async fn the_sweeper_goes_on_past_a_bad_book(database: Database) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), swept)
+    tokio::time::timeout(Duration::from_secs(60), swept)
         .await
         .unwrap();
     shutdown.cancel();

@@ -9,7 +9,7 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     account::Funding,
-    catalog::OverrunPolicy,
+    catalog::{Attributes, OverrunPolicy},
     event::{Annotations, ProviderId},
     name::Name,
     primitives::{Money, RequestId, Timestamp},
@@ -125,6 +125,12 @@ commands! {
         2 explicit_price: Option<AssetAmount>,
         /// The price that the user was shown.
         3 max_price: Option<AssetAmount>,
+        /// What is said about the operation.
+        #[cbor(default, skip_if = "Attributes::is_empty")]
+        4 attributes: Attributes,
+        /// The user has confirmed the price.
+        #[cbor(default, skip_if = "is_false")]
+        5 confirmed: bool,
     }
     /// Reserve the price of an operation.
     7 PlaceHold {
@@ -140,6 +146,12 @@ commands! {
         4 duration: Option<i64>,
         /// What a capture above the price does.
         5 overrun_policy: Option<OverrunPolicy>,
+        /// What is said about the operation.
+        #[cbor(default, skip_if = "Attributes::is_empty")]
+        6 attributes: Attributes,
+        /// The user has confirmed the price.
+        #[cbor(default, skip_if = "is_false")]
+        7 confirmed: bool,
     }
     /// Give a hold more time.
     8 ExtendHold {
@@ -206,9 +218,16 @@ commands! {
         0 text: String,
         /// The values that the environment replaces.
         1 overrides: BTreeMap<String, String>,
+        /// The version that has to be in force; any if absent.
+        2 expected_version: Option<u64>,
     }
     /// Write down what time has ended: lots and holds that are due.
     16 Sweep {}
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A quantity of one asset, in minor units.

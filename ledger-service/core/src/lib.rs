@@ -19,6 +19,7 @@
 )]
 
 pub mod account;
+pub mod calendar;
 pub mod catalog;
 pub mod command;
 pub mod decide;

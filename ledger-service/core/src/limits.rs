@@ -24,6 +24,10 @@ pub const STATE_BYTES_MAX: usize = 16 * 1024;
 /// for what is not refused: captures and payments.
 pub const STATE_BYTES_FOR_NEW_PARTS: usize = 15 * 1024;
 
+/// Up to this size of the encoded state, uses are counted in windows of limits;
+/// what is left of [`STATE_BYTES_MAX`] is kept for what is not refused.
+pub const STATE_BYTES_FOR_WINDOWS: usize = 15 * 1024 + 512;
+
 /// How many lots an account remembers to have got the refund grace.
 pub const GRACED_LOTS_MAX: usize = 64;
 

@@ -28,9 +28,24 @@ impl<V> NameMap<V> {
         self.0.entry(name.into()).or_default()
     }
 
+    /// The value of a name, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut V> {
+        self.0.get_mut(name)
+    }
+
     /// Sets the value of a name; answers the one before.
     pub fn insert(&mut self, name: Name, value: V) -> Option<V> {
         self.0.insert(name, value)
+    }
+
+    /// The values, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
+    /// Keeps the entries that `keep` accepts.
+    pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
+        self.0.retain(|_, value| keep(value));
     }
 
     /// The names with their values, in the order of names.

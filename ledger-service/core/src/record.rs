@@ -38,6 +38,10 @@ pub struct ChargeRecord {
     pub parts: Vec<Lot>,
     /// It counted as an operation done.
     pub counted: bool,
+    /// The lot of the pass that paid, if one did.
+    pub pass: Option<u64>,
+    /// How many of the operation.
+    pub quantity: i64,
 }
 
 /// A hold that is not open any more, or not known to be.
@@ -74,6 +78,8 @@ impl Record {
                 asset: debited.asset.clone(),
                 parts: debited.parts.clone(),
                 counted: true,
+                pass: debited.pass,
+                quantity: debited.quantity,
             }),
             Payload::HoldCaptured(captured) => Subject::Charge(ChargeRecord {
                 position: target.position,
@@ -86,6 +92,8 @@ impl Record {
                     .cloned()
                     .collect(),
                 counted: captured.counted,
+                pass: captured.pass,
+                quantity: captured.quantity,
             }),
             Payload::HoldPlaced(placed) => Subject::Hold(HoldRecord {
                 hold: Hold {
@@ -99,6 +107,9 @@ impl Record {
                     overrun: placed.overrun,
                     expires_at: placed.expires_at,
                     placed_at: target.recorded_at,
+                    attributes: placed.attributes.clone(),
+                    pass: placed.pass,
+                    returns_in: Vec::new(),
                 },
                 end: HoldEnd::Open,
             }),

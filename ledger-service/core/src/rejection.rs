@@ -6,7 +6,10 @@
 
 use thiserror::Error;
 
-use crate::{primitives::Timestamp, record::HoldEnd};
+use crate::{
+    primitives::{Money, Timestamp},
+    record::HoldEnd,
+};
 
 /// Why a request is refused. `Display` is for developers; [`reason`] is stable.
 ///
@@ -57,6 +60,37 @@ pub enum Rejection {
     BalanceTooLarge { asset: String, maximum: i64 },
     #[error("the account has too many lots and holds: spend, release or merge some first")]
     WalletFull { parts: usize, maximum: usize },
+    #[error("attribute {attribute:?} of {operation:?} is not one that it has or may be")]
+    InvalidAttribute {
+        operation: String,
+        attribute: String,
+        /// What was said; absent if nothing was, or if there is no such
+        /// attribute.
+        value: Option<String>,
+        /// What may be said; empty if there is no such attribute.
+        allowed: Vec<String>,
+    },
+    #[error("{operation:?} cannot be had with these attributes")]
+    VariantNotAvailable { operation: String },
+    #[error("{operation:?} is not sold by {origin:?}")]
+    NotSoldHere { operation: String, origin: String },
+    #[error("{used} of {maximum} are used in the window of limit {limit:?}")]
+    RateLimited {
+        limit: String,
+        used: i64,
+        maximum: i64,
+        /// When there is room for it; absent if there never is.
+        next_free_at: Option<Timestamp>,
+        now: Timestamp,
+    },
+    #[error("a price of {amount} {asset} has to be confirmed by the user")]
+    ConfirmationRequired {
+        asset: String,
+        amount: i64,
+        threshold: i64,
+    },
+    #[error("the account has {asset} already")]
+    BadgeAlreadyGranted { asset: String },
     #[error("the price is now {amount} {asset}, which is not what the user was shown")]
     PriceChanged {
         asset: String,
@@ -71,7 +105,9 @@ pub enum Rejection {
         available: i64,
         shortfall: i64,
         /// What to offer as a top-up, if the asset can be topped up.
-        top_up: Option<i64>,
+        top_up: Option<Money>,
+        /// The cheapest package that covers it.
+        package: Option<String>,
     },
     #[error("there is no such hold in this account")]
     HoldNotFound,
@@ -107,6 +143,10 @@ pub enum Rejection {
     },
     #[error("the catalog is for book `{catalog_book}`")]
     CatalogForOtherBook { catalog_book: String },
+    #[error("another catalog is in force, of version {catalog_version}")]
+    CatalogChanged { catalog_version: u64 },
+    #[error("wallets still hold {asset}, which the catalog lacks")]
+    AssetInUse { asset: String, account: String },
     #[error("the catalog has errors:\n{problems}")]
     InvalidCatalog { problems: String },
     #[error("the request id was used for another request, which differs in `{field}`")]
@@ -137,6 +177,8 @@ pub enum Kind {
     AlreadyExists,
     /// The state does not allow it now.
     FailedPrecondition,
+    /// It is too much for the time; later it may be done.
+    RateLimited,
 }
 
 impl Rejection {
@@ -172,6 +214,12 @@ impl Rejection {
             Self::LotExpiryPast { .. } => ("LOT_EXPIRY_PAST", FailedPrecondition),
             Self::BalanceTooLarge { .. } => ("BALANCE_TOO_LARGE", FailedPrecondition),
             Self::WalletFull { .. } => ("WALLET_FULL", FailedPrecondition),
+            Self::InvalidAttribute { .. } => ("INVALID_ATTRIBUTE", InvalidArgument),
+            Self::VariantNotAvailable { .. } => ("VARIANT_NOT_AVAILABLE", FailedPrecondition),
+            Self::NotSoldHere { .. } => ("NOT_SOLD_HERE", FailedPrecondition),
+            Self::RateLimited { .. } => ("RATE_LIMITED", Kind::RateLimited),
+            Self::ConfirmationRequired { .. } => ("CONFIRMATION_REQUIRED", FailedPrecondition),
+            Self::BadgeAlreadyGranted { .. } => ("BADGE_ALREADY_GRANTED", AlreadyExists),
             Self::PriceChanged { .. } => ("PRICE_CHANGED", FailedPrecondition),
             Self::InsufficientFunds { .. } => ("INSUFFICIENT_FUNDS", FailedPrecondition),
             Self::HoldNotFound => ("HOLD_NOT_FOUND", NotFound),
@@ -185,6 +233,8 @@ impl Rejection {
             Self::BalanceMismatch { .. } => ("BALANCE_MISMATCH", FailedPrecondition),
             Self::CatalogForOtherBook { .. } => ("CATALOG_FOR_OTHER_BOOK", InvalidArgument),
             Self::InvalidCatalog { .. } => ("INVALID_CATALOG", InvalidArgument),
+            Self::CatalogChanged { .. } => ("CATALOG_CHANGED", FailedPrecondition),
+            Self::AssetInUse { .. } => ("ASSET_IN_USE", FailedPrecondition),
             Self::RequestIdReused { .. } => ("REQUEST_ID_REUSED", AlreadyExists),
             Self::PaymentAlreadyRecorded { .. } => ("PAYMENT_ALREADY_RECORDED", AlreadyExists),
             Self::BatchItemRefused { .. } => ("BATCH_ITEM_REFUSED", FailedPrecondition),

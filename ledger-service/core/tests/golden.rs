@@ -13,6 +13,8 @@
 )]
 
 mod driver;
+#[path = "golden/policy.rs"]
+mod policy;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,6 +60,7 @@ fn plain_lot() -> Lot {
         basis: 0,
         currency: None,
         created_at: NOW,
+        ..Lot::default()
     }
 }
 
@@ -75,6 +78,7 @@ fn full_lot() -> Lot {
         basis: 99_999,
         currency: Some("RUB".into()),
         created_at: NOW,
+        ..Lot::default()
     }
 }
 
@@ -140,6 +144,7 @@ fn full_envelope() -> Event {
             delta: 5,
             parts: Vec::new(),
             lot: Some(plain_lot()),
+            ..Adjusted::default()
         }))
     }
 }
@@ -152,6 +157,7 @@ fn debited() -> Payload {
         amount: 100_004,
         paid_with: PaidWith::Mixed,
         parts: vec![plain_lot(), full_lot()],
+        ..Debited::default()
     })
 }
 
@@ -165,6 +171,7 @@ fn refunded() -> Payload {
         parts: vec![full_lot(), plain_lot()],
         graced: vec![300],
         uncounted: true,
+        ..Refunded::default()
     })
 }
 
@@ -177,6 +184,7 @@ fn hold_placed() -> Payload {
         parts: vec![full_lot()],
         overrun: OverrunPolicy::OverdrawAvailable,
         expires_at: LATER,
+        ..HoldPlaced::default()
     })
 }
 
@@ -195,6 +203,7 @@ fn hold_captured() -> Payload {
         is_final: true,
         late: false,
         counted: true,
+        ..HoldCaptured::default()
     })
 }
 
@@ -267,6 +276,7 @@ fn events() -> Vec<(String, Event)> {
         Payload::Credited(Credited {
             lot: full_lot(),
             payment: Some(999),
+            ..Credited::default()
         }),
         debited(),
         refunded(),
@@ -284,6 +294,7 @@ fn events() -> Vec<(String, Event)> {
             delta: -100_000,
             parts: vec![full_lot()],
             lot: None,
+            ..Adjusted::default()
         }),
         transfer_sent(),
         transfer_received(),
@@ -295,6 +306,8 @@ fn events() -> Vec<(String, Event)> {
     let named = |payload: Payload| (format!("{:?}", payload.kind()), event(payload));
     let mut events: Vec<(String, Event)> = payloads.into_iter().map(named).collect();
     events.push(("every_optional_field".to_owned(), full_envelope()));
+    let by_policy = policy::events().into_iter();
+    events.extend(by_policy.map(|(name, payload)| (name.to_owned(), event(payload))));
     events
 }
 
@@ -346,6 +359,8 @@ fn commands() -> Vec<(&'static str, Command)> {
                 quantity: 2,
                 explicit_price: price(5),
                 max_price: price(6),
+                attributes: BTreeMap::new(),
+                confirmed: false,
             }),
         ),
         (
@@ -357,6 +372,8 @@ fn commands() -> Vec<(&'static str, Command)> {
                 max_price: price(6),
                 duration: Some(driver::HOUR),
                 overrun_policy: Some(OverrunPolicy::Cap),
+                attributes: BTreeMap::new(),
+                confirmed: false,
             }),
         ),
         (
@@ -419,6 +436,7 @@ fn commands() -> Vec<(&'static str, Command)> {
             Command::ApplyCatalog(ApplyCatalog {
                 text: "schema = 1\n".to_owned(),
                 overrides: overrides(),
+                expected_version: None,
             }),
         ),
         ("Sweep", Command::Sweep(Sweep {})),

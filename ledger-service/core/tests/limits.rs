@@ -61,6 +61,8 @@ fn hold(operation: &str) -> Command {
         max_price: None,
         duration: Some(30 * DAY),
         overrun_policy: None,
+        attributes: BTreeMap::new(),
+        confirmed: false,
     })
 }
 
@@ -184,6 +186,8 @@ fn what_charges_give_is_bounded_and_refuses_nothing() {
         quantity: 1,
         explicit_price: None,
         max_price: None,
+        attributes: BTreeMap::new(),
+        confirmed: false,
     });
     let bought = Command::Credit(credit(10, None));
     ledger.run("ann", bought).expect("a credit");
@@ -223,6 +227,8 @@ fn what_refunds_bring_back_is_bounded() {
                 amount: 150,
             }),
             max_price: None,
+            attributes: BTreeMap::new(),
+            confirmed: false,
         });
         let charged = ledger.run("ann", charge).expect("a charge");
         charges.push(charged.last().expect("the charge").position);
@@ -275,6 +281,7 @@ fn largest_lot(id: u64) -> Lot {
         basis: AMOUNT_MAX,
         currency: Some("RUB".into()),
         created_at: driver::START,
+        ..Lot::default()
     }
 }
 
@@ -290,6 +297,7 @@ fn largest_hold(position: u64) -> Hold {
         overrun: OverrunPolicy::OverdrawAvailable,
         expires_at: driver::START,
         placed_at: driver::START,
+        ..Hold::default()
     }
 }
 
@@ -317,6 +325,7 @@ fn with_graces() -> Account {
             .collect(),
         graced: ids,
         uncounted: false,
+        ..Refunded::default()
     });
     (event.version, event.previous_position) = (1, 0);
     let mut account = Account::default();
@@ -435,6 +444,8 @@ fn a_balance_does_not_pass_its_bound_by_what_operations_give() {
         quantity: 1,
         explicit_price: None,
         max_price: None,
+        attributes: BTreeMap::new(),
+        confirmed: false,
     });
     let done = repeat(&mut ledger, 1100, |ledger| {
         ledger.run("ann", play.clone()).map(drop)

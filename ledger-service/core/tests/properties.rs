@@ -158,6 +158,8 @@ fn ask() -> impl Strategy<Value = Ask> {
             quantity,
             explicit_price,
             max_price,
+            attributes: BTreeMap::new(),
+            confirmed: false,
         })
     });
     let policy = proptest::option::of(select(vec![
@@ -175,6 +177,8 @@ fn ask() -> impl Strategy<Value = Ask> {
                 max_price: None,
                 duration,
                 overrun_policy,
+                attributes: BTreeMap::new(),
+                confirmed: false,
             })
         },
     );
@@ -204,6 +208,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     let applied = ApplyCatalog {
         text,
         overrides: BTreeMap::new(),
+        expected_version: None,
     };
     let rare = select(vec![
         Command::OpenAccount(OpenAccount {}),
@@ -637,16 +642,10 @@ fn damaged_bytes_are_an_error_and_never_a_panic() {
                     let mut account = Account::default();
                     let _ = account.evolve(&decoded);
                 }
-                assert!(
-                    Event::decode(&bytes[..index]).is_err(),
-                    "a cut event is none"
-                );
+                assert!(Event::decode(&bytes[..index]).is_err(), "a cut event");
             }
             let longer = [bytes.as_slice(), &[0]].concat();
-            assert!(
-                Event::decode(&longer).is_err(),
-                "an event with a tail is none"
-            );
+            assert!(Event::decode(&longer).is_err(), "an event with a tail");
         }
     });
 }

@@ -13,6 +13,8 @@
 
 mod driver;
 mod language;
+#[path = "rejections/policy.rs"]
+mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +22,7 @@ use driver::sources;
 use language::{command::TargetBy, replay::Replay};
 
 /// Reasons that the core gives, in order of precedence.
-const ORDER: [&str; 30] = [
+const ORDER: [&str; 37] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_CLOSED",
     "ACCOUNT_NOT_FOUND",
@@ -32,6 +34,8 @@ const ORDER: [&str; 30] = [
     "TRANSFER_TO_SELF",
     "UNKNOWN_OPERATION",
     "QUANTITY_TOO_LARGE",
+    "INVALID_ATTRIBUTE",
+    "VARIANT_NOT_AVAILABLE",
     "UNKNOWN_ASSET",
     "UNKNOWN_CURRENCY",
     "AMOUNT_NOT_POSITIVE",
@@ -47,17 +51,23 @@ const ORDER: [&str; 30] = [
     "REFUND_EXCEEDS_CHARGE",
     "INVALID_CATALOG",
     "CATALOG_FOR_OTHER_BOOK",
+    "CATALOG_CHANGED",
+    "RATE_LIMITED",
+    "NOT_SOLD_HERE",
     "PRICE_CHANGED",
+    "CONFIRMATION_REQUIRED",
     "INSUFFICIENT_FUNDS",
     "BALANCE_TOO_LARGE",
+    "BADGE_ALREADY_GRANTED",
     "WALLET_FULL",
 ];
 
-/// Reasons that the engine gives: they need the log, not the account.
-const OF_ENGINE: [&str; 3] = [
+/// Reasons that engine and edge give: they need the log or all accounts, not one.
+const OF_ENGINE: [&str; 4] = [
     "REQUEST_ID_REUSED",
     "PAYMENT_ALREADY_RECORDED",
     "BATCH_ITEM_REFUSED",
+    "ASSET_IN_USE",
 ];
 
 struct Case {
@@ -443,10 +453,16 @@ fn referring() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    [general(), incoming(), outgoing(), referring()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        general(),
+        incoming(),
+        outgoing(),
+        referring(),
+        policy::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The reasons in the source of the core.

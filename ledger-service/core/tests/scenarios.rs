@@ -108,7 +108,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    account adjust catalog charge credit expiry expiry_in_time hold payment refund transfer
+    account adjust catalog charge credit expiry expiry_in_time hold payment policy refund transfer
 }
 
 #[test]

@@ -109,6 +109,8 @@ fn charge(price: Option<i64>, quantity: i64) -> Command {
         quantity,
         explicit_price: price.map(price_of),
         max_price: None,
+        attributes: std::collections::BTreeMap::new(),
+        confirmed: false,
     })
 }
 
@@ -127,6 +129,8 @@ fn hold(price: i64, quantity: i64, duration: Option<i64>, overrun: OverrunPolicy
         max_price: None,
         duration,
         overrun_policy: Some(overrun),
+        attributes: std::collections::BTreeMap::new(),
+        confirmed: false,
     })
 }
 

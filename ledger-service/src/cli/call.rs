@@ -184,7 +184,7 @@ fn print(answer: &DynamicMessage) -> Result<(), CallError> {
 }
 
 /// What a status says, with its details.
-fn describe(status: &Status) -> String {
+pub(super) fn describe(status: &Status) -> String {
     let mut text = format!("{:?}: {}", status.code(), status.message());
     let details = status.get_error_details();
     if let Some(info) = details.error_info() {

@@ -1,4 +1,5 @@
-//! Checking a catalog file, and bringing catalogs into force at the start.
+//! Catalog files: read and checked, brought into force at the start, and what
+//! the command line does with them.
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
@@ -12,7 +13,7 @@ use ledger_core::{
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::{EXIT_USAGE, config::environment};
+use super::{EXIT_USAGE, catalog_remote as remote, config::environment};
 use crate::{
     engine::{Call, CallOptions, Engine, EngineError},
     store::StoreError,
@@ -20,6 +21,12 @@ use crate::{
 
 /// What to do with a catalog.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "A catalog is checked before it is applied, and what would change is shown \
+                        by `diff`:\n  ledger-service catalog check my-bot.toml\n  \
+                        ledger-service catalog diff my-bot.toml\n  \
+                        ledger-service catalog apply my-bot.toml"
+)]
 pub(super) struct CatalogArgs {
     #[command(subcommand)]
     command: CatalogCommand,
@@ -27,10 +34,37 @@ pub(super) struct CatalogArgs {
 
 #[derive(Debug, Subcommand)]
 enum CatalogCommand {
-    /// Check a file; the environment's values are applied.
+    /// Check a file: all errors at once, with their lines. The environment's
+    /// values are applied.
     Check {
         /// The catalog (TOML).
         file: PathBuf,
+    },
+    /// Bring a file into force in the running service, with the environment's
+    /// values.
+    Apply {
+        /// The catalog (TOML).
+        file: PathBuf,
+        #[command(flatten)]
+        server: remote::Server,
+    },
+    /// Show the catalog in force, or an earlier one.
+    Show {
+        /// The book.
+        book: String,
+        /// Its number within the book; the one in force if not given.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        catalog_version: i64,
+        #[command(flatten)]
+        server: remote::Server,
+    },
+    /// Show how a file differs from the catalog in force. Exits with 1 if it
+    /// does.
+    Diff {
+        /// The catalog (TOML).
+        file: PathBuf,
+        #[command(flatten)]
+        server: remote::Server,
     },
 }
 
@@ -53,24 +87,53 @@ pub(super) enum ApplyError {
     Refused(String),
 }
 
-pub(super) fn run(args: &CatalogArgs) -> ExitCode {
-    let CatalogCommand::Check { file } = &args.command;
-    match read(file.clone(), &environment()) {
-        Ok((_, parsed)) => {
-            let catalog = parsed.catalog;
-            eprintln!(
-                "{}: a catalog of book `{}` with {} assets and {} operations",
-                file.display(),
-                catalog.book,
-                catalog.assets.len(),
-                catalog.operations.len()
-            );
-            for (variable, value) in parsed.overrides {
-                eprintln!("  {variable} = {value} (from the environment)");
+pub(super) async fn run(args: CatalogArgs) -> ExitCode {
+    match args.command {
+        CatalogCommand::Check { file } => match read(file.clone(), &environment()) {
+            Ok((_, parsed)) => {
+                describe(&file, &parsed);
+                ExitCode::SUCCESS
             }
-            ExitCode::SUCCESS
-        }
-        Err(error) => super::fail(&error, EXIT_USAGE),
+            Err(error) => super::fail(&error, EXIT_USAGE),
+        },
+        CatalogCommand::Apply { file, server } => match read(file, &environment()) {
+            Ok((text, parsed)) => remote::apply(&server, text, parsed).await,
+            Err(error) => super::fail(&error, EXIT_USAGE),
+        },
+        CatalogCommand::Show {
+            book,
+            catalog_version,
+            server,
+        } => remote::show(&server, &book, catalog_version).await,
+        CatalogCommand::Diff { file, server } => match read(file, &environment()) {
+            Ok((text, parsed)) => remote::diff(&server, &text, &parsed).await,
+            Err(error) => super::fail(&error, EXIT_USAGE),
+        },
+    }
+}
+
+/// Says what a catalog has.
+fn describe(file: &std::path::Path, parsed: &Parsed) {
+    let catalog = &parsed.catalog;
+    let counted = [
+        (catalog.assets.len(), "assets"),
+        (catalog.operations.len(), "operations"),
+        (catalog.packages.len(), "packages"),
+        (catalog.limits.len(), "limits"),
+    ];
+    let parts: Vec<String> = counted
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    eprintln!(
+        "{}: a catalog of book `{}` with {}",
+        file.display(),
+        catalog.book,
+        parts.join(", ")
+    );
+    for (variable, value) in &parsed.overrides {
+        eprintln!("  {variable} = {value} (from the environment)");
     }
 }
 
@@ -120,6 +183,7 @@ pub(super) async fn apply_file(
         command: Command::ApplyCatalog(ApplyCatalog {
             text,
             overrides: parsed.overrides,
+            expected_version: None,
         }),
     };
     let call = Call {
@@ -135,7 +199,11 @@ pub(super) async fn apply_file(
 
 /// The same for two instances that start at once with the same catalog, and
 /// another one for each change of it.
-fn request_id(version_before: u64, text: &str, overrides: &BTreeMap<String, String>) -> RequestId {
+pub(super) fn request_id(
+    version_before: u64,
+    text: &str,
+    overrides: &BTreeMap<String, String>,
+) -> RequestId {
     let mut hasher = Sha256::new();
     hasher.update(version_before.to_be_bytes());
     hasher.update(text);

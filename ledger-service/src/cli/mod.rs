@@ -2,6 +2,7 @@
 
 mod call;
 mod catalog;
+mod catalog_remote;
 mod config;
 mod derive;
 mod http;
@@ -48,7 +49,7 @@ enum CliCommand {
     ///
     /// No service may be running on the database; it is refused if one is.
     Rebuild(config::DatabaseArgs),
-    /// Check a catalog file: all errors at once, with their lines.
+    /// Check, apply, show and compare catalogs: what is sold, for what.
     Catalog(catalog::CatalogArgs),
     /// Call a running service: JSON in, JSON out.
     Call(call::CallArgs),
@@ -70,7 +71,7 @@ pub fn main() -> ExitCode {
             CliCommand::Serve(args) => serve::run(args, writers.handle().clone()).await,
             CliCommand::Verify(args) => verify::run(args).await,
             CliCommand::Rebuild(args) => rebuild::run(args).await,
-            CliCommand::Catalog(args) => catalog::run(&args),
+            CliCommand::Catalog(args) => catalog::run(args).await,
             CliCommand::Call(args) => call::run(args).await,
         }
     })

@@ -24,20 +24,9 @@ impl CatalogInForce {
     /// The catalog of a book that has none yet: it allows nothing.
     #[must_use]
     pub fn none(book: &str) -> Self {
-        let catalog = Catalog {
-            book: book.to_owned(),
-            time_zone: "UTC".to_owned(),
-            open_on_first_use: false,
-            metadata_keys: std::collections::BTreeSet::new(),
-            assets: BTreeMap::new(),
-            grants_on_opening: Vec::new(),
-            operations: BTreeMap::new(),
-            top_ups: BTreeMap::new(),
-            refund_grace_us: 0,
-        };
         Self {
             version: 0,
-            catalog,
+            catalog: Catalog::none(book),
             text: String::new(),
             overrides: BTreeMap::new(),
         }

@@ -317,6 +317,9 @@ impl Writer {
             let seen = self.log().await.lock().await?;
             self.time.observe(sent_at, seen.clock);
             if seen.head != self.head {
+                // Others go on writing: without the lock, the swap would be lost
+                // again.
+                self.locked_batches = LOCKED_BATCHES;
                 self.follow_to(seen).await?;
             }
         }

@@ -8,7 +8,7 @@ use ledger_proto::v1::{
     CheckAccessResponse, GetAccountRequest, GetAccountResponse, GetAccountStatisticsRequest,
     GetAccountStatisticsResponse, GetBalanceRequest, GetBalanceResponse, ListAccountsRequest,
     ListAccountsResponse, ListHoldsRequest, ListHoldsResponse, ListLotsRequest, ListLotsResponse,
-    Money, OperationCount, account_service_server::AccountService,
+    Money, OperationCount, QuoteChargeRequest, account_service_server::AccountService,
 };
 use minicbor::{Decode, Encode};
 use tonic::{Request, Response, Status, async_trait};
@@ -71,16 +71,23 @@ impl AccountService for AccountApi {
         &self,
         request: Request<CheckAccessRequest>,
     ) -> Answer<CheckAccessResponse> {
-        let deadline = Caller::deadline_of(&request);
+        let caller = Caller::of(&request);
         let CheckAccessRequest {
             account,
             operation,
             quantity,
             consistency_token,
+            attributes,
         } = request.into_inner();
         let mut fields = Fields::default();
-        let reading = fields.reading(account, &consistency_token, deadline);
-        let order = parse::order(operation, quantity, None, &mut fields);
+        let reading = fields.reading(account, &consistency_token, caller.deadline());
+        let asked = QuoteChargeRequest {
+            operation,
+            quantity,
+            attributes,
+            ..QuoteChargeRequest::default()
+        };
+        let order = parse::order(asked, caller, &mut fields);
         fields.finish()?;
         let look = self.edge.look_at_any(reading).await?;
         Ok(Response::new(

@@ -125,12 +125,12 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<QuoteChargeRequest>,
     ) -> Answer<QuoteChargeResponse> {
-        let deadline = Caller::deadline_of(&request);
-        let message = request.into_inner();
+        let caller = Caller::of(&request);
+        let mut message = request.into_inner();
         let mut fields = Fields::default();
-        let reading = fields.reading(message.account, &message.consistency_token, deadline);
-        let price = message.explicit_price;
-        let order = parse::order(message.operation, message.quantity, price, &mut fields);
+        let account = std::mem::take(&mut message.account);
+        let reading = fields.reading(account, &message.consistency_token, caller.deadline());
+        let order = parse::order(message, caller, &mut fields);
         fields.finish()?;
         let look = self.edge.look_at_any(reading).await?;
         Ok(Response::new(

@@ -6,6 +6,7 @@
 //! place that makes errors.
 
 mod account_service;
+mod catalog_service;
 mod coalesce;
 mod edge;
 mod event_service;

@@ -2,10 +2,10 @@
 //! snapshot and thrown away, so that it says what a charge would say.
 
 use ledger_core::{
-    Accounts, Command, Name, Payload, Rejection, Request,
+    Accounts, Command, Context, Payload, Rejection, Request, Timestamp,
     account::Lot,
     command::{AssetAmount, Charge},
-    decide::{alternatives, decide},
+    decide::{Offered, at_present, decide, offered},
     event::{Annotations, Debited},
     rejection::Kind,
 };
@@ -19,8 +19,12 @@ use super::{edge::Look, parse::Order, render, status};
 pub(super) struct Quote {
     /// What it would take, or why it is refused.
     outcome: Result<Debited, Rejection>,
-    /// Every alternative of the price, in the catalog's order.
-    alternatives: Vec<AssetAmount>,
+    /// What the catalog asks for it.
+    offered: Offered,
+    /// The price is above what is charged without the user's word.
+    needs_confirmation: bool,
+    /// When the pass that would pay ends.
+    pass_ends_at: Option<Timestamp>,
     /// The account does not exist.
     is_not_opened: bool,
 }
@@ -41,17 +45,23 @@ fn quote_order(look: &Look, order: &Order) -> Result<Quote, Rejection> {
         operation,
         quantity,
         explicit_price,
+        attributes,
+        origin,
     } = order;
-    let alternatives = alternatives(
-        context.catalog,
-        operation.as_deref(),
-        *quantity,
-        explicit_price.as_ref(),
-    )?;
+    let asked = ledger_core::decide::Order {
+        operation: operation.as_deref(),
+        quantity: *quantity,
+        attributes,
+        explicit_price: explicit_price.as_ref(),
+        max_price: None,
+        confirmed: true,
+        origin,
+    };
+    let offered = offered(context.catalog, &asked)?;
     let request = Request {
         account: look.name.account().into(),
         request_id: None,
-        origin: Name::default(),
+        origin: origin.clone(),
         annotations: Annotations::default(),
         expires_at: None,
         command: Command::Charge(Charge {
@@ -59,6 +69,8 @@ fn quote_order(look: &Look, order: &Order) -> Result<Quote, Rejection> {
             quantity: *quantity,
             explicit_price: explicit_price.clone(),
             max_price: None,
+            attributes: attributes.clone(),
+            confirmed: true,
         }),
     };
     let accounts = Accounts {
@@ -79,17 +91,41 @@ fn quote_order(look: &Look, order: &Order) -> Result<Quote, Rejection> {
     match outcome {
         Err(rejection) if !is_about_account(&rejection) => Err(rejection),
         outcome => Ok(Quote {
+            needs_confirmation: needs_confirmation(&context, &outcome),
+            pass_ends_at: pass_ends_at(look, &context, &outcome),
             outcome,
-            alternatives,
+            offered,
             is_not_opened: look.is_not_opened(),
         }),
     }
 }
 
+/// Whether the price is above the catalog's threshold.
+fn needs_confirmation(context: &Context<'_>, outcome: &Result<Debited, Rejection>) -> bool {
+    outcome.as_ref().is_ok_and(|debited| {
+        let threshold = context.catalog.confirm_above.get(&debited.asset);
+        threshold.is_some_and(|above| debited.amount > *above)
+    })
+}
+
+/// When the pass ends that would pay, if one would.
+fn pass_ends_at(
+    look: &Look,
+    context: &Context<'_>,
+    outcome: &Result<Debited, Rejection>,
+) -> Option<Timestamp> {
+    let pass = outcome.as_ref().ok()?.pass?;
+    let present = at_present(&look.account, context);
+    let lot = present.lots.iter().find(|lot| lot.id == pass)?;
+    lot.expires_at
+}
+
 /// Whether a refusal is for the account's sake: it is a "no".
 fn is_about_account(rejection: &Rejection) -> bool {
-    rejection.kind() == Kind::FailedPrecondition
-        || matches!(rejection, Rejection::AccountNotFound { .. })
+    matches!(
+        rejection.kind(),
+        Kind::FailedPrecondition | Kind::RateLimited
+    ) || matches!(rejection, Rejection::AccountNotFound { .. })
 }
 
 impl Quote {
@@ -106,7 +142,7 @@ impl Quote {
                 asset: asset.into(),
                 amount: *required,
             }),
-            Err(_) => self.alternatives.last().cloned(),
+            Err(_) => self.offered.alternatives.last().cloned(),
         }
     }
 
@@ -141,7 +177,8 @@ impl Quote {
 
     /// As CheckAccess answers it.
     pub(super) fn into_check_access(self) -> v1::CheckAccessResponse {
-        let until = self.parts().iter().filter_map(|part| part.expires_at).min();
+        let parts = self.parts().iter().filter_map(|part| part.expires_at);
+        let until = parts.chain(self.pass_ends_at).min();
         v1::CheckAccessResponse {
             allowed: self.outcome.is_ok(),
             paid_with: self.paid_with(),
@@ -154,9 +191,18 @@ impl Quote {
 
     /// As QuoteCharge answers it.
     pub(super) fn into_quote_charge(self) -> v1::QuoteChargeResponse {
-        let shortfall_amount = match &self.outcome {
-            Err(Rejection::InsufficientFunds { shortfall, .. }) => *shortfall,
-            _ => 0,
+        let (shortfall_amount, top_up, package) = match &self.outcome {
+            Err(Rejection::InsufficientFunds {
+                shortfall,
+                top_up,
+                package,
+                ..
+            }) => (*shortfall, top_up.as_ref(), package.clone()),
+            _ => (0, None, None),
+        };
+        let next_free_at = match &self.outcome {
+            Err(Rejection::RateLimited { next_free_at, .. }) => *next_free_at,
+            _ => None,
         };
         v1::QuoteChargeResponse {
             chargeable: self.outcome.is_ok(),
@@ -166,7 +212,13 @@ impl Quote {
             refusal_reason: self.refusal_reason(),
             shortfall_amount,
             not_opened: self.is_not_opened,
+            confirmation_required: self.needs_confirmation,
+            top_up: top_up.map(render::money),
+            package: package.unwrap_or_default(),
+            attributes: render::attributes(&self.offered.attributes),
+            next_free_time: next_free_at.map(render::timestamp),
             alternatives: self
+                .offered
                 .alternatives
                 .into_iter()
                 .map(|price| v1::AssetAmount {

@@ -6,8 +6,9 @@ use futures::TryStreamExt as _;
 use ledger_proto::{
     FILE_DESCRIPTOR_SET,
     v1::{
-        account_service_server::AccountServiceServer, event_service_server::EventServiceServer,
-        ledger_service_server::LedgerServiceServer, payment_service_server::PaymentServiceServer,
+        account_service_server::AccountServiceServer, catalog_service_server::CatalogServiceServer,
+        event_service_server::EventServiceServer, ledger_service_server::LedgerServiceServer,
+        payment_service_server::PaymentServiceServer,
     },
 };
 use tokio::net::TcpListener;
@@ -25,6 +26,7 @@ use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadS
 
 use super::{
     account_service::AccountApi,
+    catalog_service::CatalogApi,
     coalesce::Coalesced,
     edge::Edge,
     event_service::EventApi,
@@ -136,6 +138,10 @@ fn routes(edge: &Edge, reporter: &HealthReporter, stopping: &CancellationToken) 
         .add_service(limited!(
             EventServiceServer,
             EventApi::new(edge.clone(), stopping.clone())
+        ))
+        .add_service(limited!(
+            CatalogServiceServer,
+            CatalogApi::new(edge.clone())
         ))
         .add_service(HealthServer::new(HealthService::from_health_reporter(
             reporter.clone(),

@@ -62,11 +62,21 @@ fn refusal(rejection: &Rejection, book: &str, subject: String) -> Status {
         Kind::NotFound => Code::NotFound,
         Kind::AlreadyExists => Code::AlreadyExists,
         Kind::FailedPrecondition => Code::FailedPrecondition,
+        Kind::RateLimited => Code::ResourceExhausted,
     };
     let message = rejection.to_string();
     let mut details = info(rejection.reason(), metadata::of(rejection, book));
     if code == Code::FailedPrecondition {
         details.add_precondition_failure_violation(rejection.reason(), subject, message.clone());
+    }
+    if let Rejection::RateLimited {
+        next_free_at: Some(free_at),
+        now,
+        ..
+    } = rejection
+    {
+        let wait_us = u64::try_from(free_at.us_since(*now)).unwrap_or(0);
+        details.set_retry_info(Some(Duration::from_micros(wait_us)));
     }
     Status::with_error_details(code, message, details)
 }
@@ -254,6 +264,21 @@ pub(super) fn event_not_found(name: &str) -> Status {
         Code::NotFound,
         "EVENT_NOT_FOUND",
         "there is no such event",
+        None,
+        metadata,
+    )
+}
+
+/// There is no such version of the catalog.
+pub(super) fn catalog_not_found(book: &str, version: i64) -> Status {
+    let metadata = vec![
+        ("book", names::book_name(book)),
+        ("catalog_version", version.to_string()),
+    ];
+    plain(
+        Code::NotFound,
+        "CATALOG_VERSION_NOT_FOUND",
+        "the book never had a catalog of this version",
         None,
         metadata,
     )

@@ -332,8 +332,13 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<NewEvent>, StoreError>;
 
-    /// The last event of a kind up to a position.
+    /// The event that brought the catalog in force into it; nothing if there is
+    /// none.
     async fn last_catalog(&self, book: &str) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// The event that brought the catalog of a version into force; nothing if
+    /// there is none.
+    async fn catalog(&self, book: &str, version: u64) -> Result<Option<StoredEvent>, StoreError>;
 
     /// The last position recorded at or before a time; 0 if there is none.
     async fn position_at(&self, book: &str, time: Timestamp) -> Result<u64, StoreError>;

@@ -66,8 +66,15 @@ on_both! {
         batch.events[4].kind = 18;
         done(&mut *writer, &batch).await;
         let catalog = store.last_catalog("a").await.unwrap().unwrap();
-        assert_eq!((catalog.position, catalog.body), (5, batch.events[4].body.clone()));
+        assert_eq!((catalog.position, &catalog.body), (5, &batch.events[4].body));
         assert!(store.last_catalog("b").await.unwrap().is_none());
+        let last = store.catalog("a", 2).await.unwrap();
+        assert_eq!(last.as_ref(), Some(&catalog));
+        let first = store.catalog("a", 1).await.unwrap().unwrap();
+        assert!(first.position < catalog.position);
+        for (book, version) in [("a", 0), ("a", 3), ("b", 1)] {
+            assert!(store.catalog(book, version).await.unwrap().is_none());
+        }
     }
 
     async fn a_time_finds_its_position(place: Place) {

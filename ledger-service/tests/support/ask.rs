@@ -203,6 +203,7 @@ pub(crate) fn apply(text: &str) -> Command {
     Command::ApplyCatalog(ApplyCatalog {
         text: text.to_owned(),
         overrides: BTreeMap::new(),
+        expected_version: None,
     })
 }
 
@@ -268,6 +269,8 @@ pub(crate) fn take(asset: &str, amount: i64) -> Command {
             amount,
         }),
         max_price: None,
+        attributes: BTreeMap::new(),
+        confirmed: false,
     })
 }
 
@@ -278,6 +281,8 @@ pub(crate) fn charge(operation: &str) -> Command {
         quantity: 1,
         explicit_price: None,
         max_price: None,
+        attributes: BTreeMap::new(),
+        confirmed: false,
     })
 }
 
@@ -293,6 +298,8 @@ pub(crate) fn hold(asset: &str, amount: i64, duration_us: i64) -> Command {
         max_price: None,
         duration: Some(duration_us),
         overrun_policy: None,
+        attributes: BTreeMap::new(),
+        confirmed: false,
     })
 }
 

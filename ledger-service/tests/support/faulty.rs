@@ -349,6 +349,10 @@ impl Store for FaultyStore {
         self.inner.last_catalog(book).await
     }
 
+    async fn catalog(&self, book: &str, version: u64) -> Result<Option<StoredEvent>, StoreError> {
+        self.inner.catalog(book, version).await
+    }
+
     async fn position_at(&self, book: &str, time: Timestamp) -> Result<u64, StoreError> {
         self.inner.position_at(book, time).await
     }

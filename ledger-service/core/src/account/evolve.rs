@@ -7,9 +7,11 @@ use super::{Account, AssetTotals, Funding, Grace, Hold, Lot, Status};
 use crate::{
     event::{
         Adjusted, Balance, Credited, Debited, Event, HoldCaptured, HoldEnded, HoldPlaced, Payload,
-        Reason, Refunded, TransferReceived, TransferSent,
+        Reason, Refunded, TransferReceived, TransferSent, WindowUse,
     },
     limits::GRACED_LOTS_MAX,
+    name::Name,
+    primitives::Timestamp,
 };
 
 /// An event that cannot be the account's next one: the log is damaged, or the
@@ -100,13 +102,13 @@ impl Account {
             }
             Payload::AccountUnblocked => self.block = None,
             Payload::Credited(credited) => self.credited(credited),
-            Payload::Debited(debited) => self.debited(debited)?,
+            Payload::Debited(debited) => self.debited(debited, event.recorded_at)?,
             Payload::Refunded(refunded) => self.refunded(refunded),
             Payload::HoldPlaced(placed) => self.hold_placed(placed, event)?,
             Payload::HoldExtended(extended) => {
                 self.hold_mut(extended.hold)?.expires_at = extended.expires_at;
             }
-            Payload::HoldCaptured(captured) => self.hold_captured(captured)?,
+            Payload::HoldCaptured(captured) => self.hold_captured(captured, event.recorded_at)?,
             Payload::HoldReleased(ended) | Payload::HoldExpired(ended) => self.hold_ended(ended)?,
             Payload::LotExpired(expired) => {
                 self.remove_parts(std::slice::from_ref(&expired.lot))?;
@@ -140,10 +142,15 @@ impl Account {
             Funding::Purchased => &mut totals.bought,
         };
         *sum = sum.saturating_add(lot.amount);
+        if let Some(period) = &credited.recurring {
+            self.recurring.insert(period.grant.clone(), period.next_at);
+        }
     }
 
-    fn debited(&mut self, debited: &Debited) -> Result<(), u64> {
+    fn debited(&mut self, debited: &Debited, at: Timestamp) -> Result<(), u64> {
         self.remove_parts(&debited.parts)?;
+        self.use_pass(debited.pass, debited.quantity);
+        self.count_in(&debited.counted_in, debited.quantity, at);
         self.lose(&debited.asset, debited.amount);
         self.spend(&debited.asset, debited.amount);
         self.count_operation(debited.operation.as_deref(), 1);
@@ -159,6 +166,7 @@ impl Account {
         if refunded.uncounted {
             self.count_operation(refunded.operation.as_deref(), -1);
         }
+        self.use_pass(refunded.pass, refunded.quantity.saturating_neg());
     }
 
     fn hold_placed(&mut self, placed: &HoldPlaced, event: &Event) -> Result<(), u64> {
@@ -174,13 +182,22 @@ impl Account {
             overrun: placed.overrun,
             expires_at: placed.expires_at,
             placed_at: event.recorded_at,
+            attributes: placed.attributes.clone(),
+            pass: placed.pass,
+            returns_in: returning(&placed.counted_in),
         });
+        self.use_pass(placed.pass, placed.quantity);
+        self.count_in(&placed.counted_in, placed.quantity, event.recorded_at);
         let totals = self.totals_mut(&placed.asset);
         totals.held = totals.held.saturating_add(placed.amount);
         Ok(())
     }
 
-    fn hold_captured(&mut self, captured: &HoldCaptured) -> Result<(), u64> {
+    fn hold_captured(&mut self, captured: &HoldCaptured, at: Timestamp) -> Result<(), u64> {
+        if captured.late {
+            self.use_pass(captured.pass, captured.quantity);
+            self.count_in(&captured.counted_in, captured.quantity, at);
+        }
         self.remove_parts(&captured.free_parts)?;
         self.take_from_hold(captured.hold, &captured.held_parts, captured.amount)?;
         self.take_from_hold(captured.hold, &captured.released, 0)?;
@@ -198,7 +215,14 @@ impl Account {
 
     fn hold_ended(&mut self, ended: &HoldEnded) -> Result<(), u64> {
         self.take_from_hold(ended.hold, &ended.parts, 0)?;
-        self.holds.retain(|hold| hold.position != ended.hold);
+        if let Some(index) = self
+            .holds
+            .iter()
+            .position(|hold| hold.position == ended.hold)
+        {
+            let hold = self.holds.remove(index);
+            self.give_place_back(&hold);
+        }
         self.give_back(&ended.parts, &ended.graced);
         Ok(())
     }
@@ -225,6 +249,45 @@ impl Account {
         }
         let totals = self.totals_mut(&received.asset);
         totals.balance = totals.balance.saturating_add(received.amount);
+    }
+
+    /// Counts uses of a pass, or takes them back. One that has ended counts
+    /// nothing.
+    fn use_pass(&mut self, pass: Option<u64>, quantity: i64) {
+        let lot = pass.and_then(|id| self.lots.iter_mut().find(|lot| lot.id == id));
+        if let Some(lot) = lot {
+            lot.used = lot.used.saturating_add(quantity).max(0);
+        }
+    }
+
+    /// Counts in windows, and forgets what has left any of them, so that those
+    /// of limits that are no more do not stay.
+    fn count_in(&mut self, uses: &[WindowUse], quantity: i64, at: Timestamp) {
+        if uses.is_empty() {
+            return;
+        }
+        for used in uses {
+            self.windows
+                .get_or_insert_default(&used.limit)
+                .add(at, quantity, used.window_us);
+        }
+        self.windows
+            .values_mut()
+            .for_each(|window| window.forget(at));
+        self.windows.retain(|window| !window.is_empty());
+    }
+
+    /// What a hold that is given up had taken besides lots.
+    fn give_place_back(&mut self, hold: &Hold) {
+        self.use_pass(hold.pass, hold.quantity.saturating_neg());
+        if hold.captured > 0 {
+            return;
+        }
+        for limit in &hold.returns_in {
+            if let Some(window) = self.windows.get_mut(limit) {
+                window.take_back(hold.placed_at, hold.quantity);
+            }
+        }
     }
 
     /// Takes `parts` out of a hold, which must have them, in their order. A
@@ -339,4 +402,10 @@ impl Account {
         let count = self.operations.get_or_insert_default(operation);
         *count = count.saturating_add(delta);
     }
+}
+
+/// The limits whose places a hold gives back when it is given up.
+fn returning(counted_in: &[WindowUse]) -> Vec<Name> {
+    let returning = counted_in.iter().filter(|used| used.returns);
+    returning.map(|used| used.limit.clone()).collect()
 }

@@ -4,14 +4,14 @@ use minicbor::{CborLen, Decode, Encode};
 
 use super::lot::{Lot, total};
 use crate::{
-    catalog::OverrunPolicy,
+    catalog::{Attributes, OverrunPolicy},
     name::Name,
     primitives::{RequestId, Timestamp},
 };
 
 /// An open hold. Its parts have left the free lots, so a lot that expires
 /// meanwhile still pays.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Hold {
     /// The position of the event that placed it: its id.
@@ -44,6 +44,17 @@ pub struct Hold {
     /// When it was placed.
     #[n(9)]
     pub placed_at: Timestamp,
+    /// What was said about the operation.
+    #[n(10)]
+    #[cbor(default, skip_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
+    /// The pass that pays, if one does.
+    #[n(11)]
+    pub pass: Option<u64>,
+    /// The limits in which its place is free again if it is given up.
+    #[n(12)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub returns_in: Vec<Name>,
 }
 
 impl Hold {

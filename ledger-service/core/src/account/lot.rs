@@ -23,7 +23,7 @@ pub enum Funding {
 /// What one credit left in a wallet; also a part of that, taken by a charge or
 /// reserved by a hold. A part carries all that is needed to give it back after
 /// the rest of the lot is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Lot {
     /// Counts from 1 within the account: a lower one is older.
@@ -62,6 +62,17 @@ pub struct Lot {
     /// When it was credited.
     #[n(10)]
     pub created_at: Timestamp,
+    /// Of a pass: how many operations it has paid for.
+    #[n(11)]
+    #[cbor(default, skip_if = "is_none_paid")]
+    pub used: i64,
+    /// Of a badge: the origin in which it was earned.
+    #[n(12)]
+    pub origin: Option<Name>,
+    /// Of a pass that was bought while another was running: when its own time
+    /// begins. It pays for nothing before.
+    #[n(13)]
+    pub starts_at: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
@@ -89,6 +100,15 @@ impl Lot {
     pub fn pays_for(&self, operation: Option<&str>) -> bool {
         self.scope.is_empty()
             || operation.is_some_and(|name| self.scope.iter().any(|allowed| allowed == name))
+    }
+
+    /// Whether it is a pass that pays for `quantity` more operations at `now`,
+    /// each unit of it for `fair_use` in all, or for any number.
+    #[must_use]
+    pub fn admits(&self, quantity: i64, fair_use: Option<i64>, now: Timestamp) -> bool {
+        let used = self.used.saturating_add(quantity);
+        let is_fair = fair_use.is_none_or(|uses| used <= uses.saturating_mul(self.amount));
+        is_fair && self.starts_at.is_none_or(|start| start <= now)
     }
 
     /// Whether it has expired by `now`.
@@ -134,6 +154,8 @@ impl Lot {
             && self.funding == other.funding
             && self.currency == other.currency
             && self.scope == other.scope
+            && self.origin == other.origin
+            && self.starts_at == other.starts_at
     }
 }
 

@@ -7,6 +7,7 @@
 mod evolve;
 mod hold;
 mod lot;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use minicbor::{CborLen, Decode, Encode};
 pub use evolve::EvolveError;
 pub use hold::Hold;
 pub use lot::{Funding, Lot, take_from_end, take_from_front, total};
+pub use window::Window;
 
 use crate::{event::Reason, name::Name, name_map::NameMap, primitives::Timestamp};
 
@@ -68,6 +70,14 @@ pub struct Account {
     /// Money paid through providers, per currency.
     #[n(13)]
     pub paid: NameMap<i64>,
+    /// When each recurring grant is due again.
+    #[n(14)]
+    #[cbor(default, skip_if = "NameMap::is_empty")]
+    pub recurring: NameMap<Timestamp>,
+    /// What was done lately, by limit.
+    #[n(15)]
+    #[cbor(default, skip_if = "NameMap::is_empty")]
+    pub windows: NameMap<Window>,
 }
 
 /// Whether an account takes requests.
@@ -166,6 +176,22 @@ impl Account {
             parts.push(part);
         }
         parts
+    }
+
+    /// The pass of `asset` that pays for `quantity` more of `operation` now, the
+    /// one that ends soonest.
+    #[must_use]
+    pub fn pass(
+        &self,
+        asset: &str,
+        operation: Option<&str>,
+        quantity: i64,
+        fair_use: Option<i64>,
+        now: Timestamp,
+    ) -> Option<&Lot> {
+        self.lots.iter().find(|lot| {
+            lot.asset == asset && lot.pays_for(operation) && lot.admits(quantity, fair_use, now)
+        })
     }
 
     /// Sums of one asset; zeros if it never had any.

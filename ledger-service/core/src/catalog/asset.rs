@@ -2,17 +2,22 @@
 
 use super::context::Context;
 use super::currency;
-use super::limits::{ASSETS_MAX, EXPONENT_MAX};
+use super::limits::{
+    AMOUNT_MAX, ASSETS_MAX, EXPONENT_MAX, FAIR_USE_MAX, LABEL_CHARS_MAX, LEVELS_MAX,
+};
 use super::model::{Asset, AssetKind};
 use super::reader::{Node, Section};
 use super::report::{Place, Report};
 use super::shape::{ASSET, CURRENCY};
+use super::text;
 
-const KINDS: [(&str, AssetKind); 4] = [
+const KINDS: [(&str, AssetKind); 6] = [
     ("money", AssetKind::Money),
     ("credits", AssetKind::Credits),
     ("allowance", AssetKind::Allowance),
     ("points", AssetKind::Points),
+    ("pass", AssetKind::Pass),
+    ("badge", AssetKind::Badge),
 ];
 
 /// Reads every asset into the context.
@@ -35,7 +40,8 @@ pub(super) fn read_all(root: &Section<'_>, context: &mut Context<'_>) {
 }
 
 fn read(id: &str, place: &Place, node: &Node<'_>, report: &mut Report) -> Option<Asset> {
-    let section = node.section(&["kind", "exponent"], report)?;
+    let known = ["kind", "exponent", "title", "levels", "fair_use"];
+    let section = node.section(&known, report)?;
     let kind = section
         .required("kind", report)
         .and_then(|node| node.choice(&KINDS, report));
@@ -44,7 +50,8 @@ fn read(id: &str, place: &Place, node: &Node<'_>, report: &mut Report) -> Option
     }
     let exponent = match section.optional("exponent") {
         Some(node) => {
-            let exponent = node.integer(&(0..=EXPONENT_MAX), report);
+            let single = matches!(kind, Some(AssetKind::Pass | AssetKind::Badge));
+            let exponent = node.integer(&(0..=if single { 0 } else { EXPONENT_MAX }), report);
             if kind == Some(AssetKind::Money) {
                 check_decimals(id, exponent?, &node.place, report);
             }
@@ -59,10 +66,47 @@ fn read(id: &str, place: &Place, node: &Node<'_>, report: &mut Report) -> Option
     Some(Asset {
         kind: kind?,
         exponent: u8::try_from(exponent?).ok()?,
-        title: None,
-        levels: Vec::new(),
-        fair_use: None,
+        title: text::optional(&section, "title", LABEL_CHARS_MAX, report),
+        levels: read_levels(&section, kind, report),
+        fair_use: read_fair_use(&section, kind, report),
     })
+}
+
+fn read_levels(section: &Section<'_>, kind: Option<AssetKind>, report: &mut Report) -> Vec<i64> {
+    let Some(node) = section.optional("levels") else {
+        return Vec::new();
+    };
+    if kind != Some(AssetKind::Points) {
+        report.add(&node.place, "only points have levels");
+    }
+    let items = node.items(&(1..=LEVELS_MAX), report).unwrap_or_default();
+    let mut levels: Vec<i64> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(threshold) = item.amount(&(0..=AMOUNT_MAX), report) else {
+            continue;
+        };
+        match levels.last() {
+            None if threshold != 0 => report.add(&item.place, "the first level begins at 0"),
+            Some(last) if *last >= threshold => {
+                report.add(&item.place, "must be more than the level before it");
+            }
+            _ => {}
+        }
+        levels.push(threshold);
+    }
+    levels
+}
+
+fn read_fair_use(
+    section: &Section<'_>,
+    kind: Option<AssetKind>,
+    report: &mut Report,
+) -> Option<i64> {
+    let node = section.optional("fair_use")?;
+    if kind != Some(AssetKind::Pass) {
+        report.add(&node.place, "only a pass has a fair use");
+    }
+    node.integer(&(1..=FAIR_USE_MAX), report)
 }
 
 /// Payments of a currency come in its own minor units: a book that counted in

@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::context::Context;
-use super::limits::{
-    DURATION_US_MAX, METADATA_KEYS_MAX, REFUND_GRACE_US_DEFAULT, WRONG_TRIES_DEFAULT,
-    WRONG_TRIES_WINDOW_US_DEFAULT,
-};
-use super::model::{Catalog, Notices, PaymentRefundPolicy, PromoPolicy};
+use super::limits::{DURATION_US_MAX, METADATA_KEYS_MAX, REFUND_GRACE_US_DEFAULT};
+use super::model::Catalog;
 use super::reader::Section;
 use super::report::Report;
-use super::shape::{BOOK, IDENTIFIER, TIME_ZONE};
-use super::{asset, grant, operation, top_up};
+use super::shape::{BOOK, IDENTIFIER, SOURCE, TIME_ZONE};
+use super::{
+    asset, auto_top_up, cycle, grant, limit, notice, operation, package, promo, recurring,
+    referral, refund, subscription, text, top_up,
+};
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 22] = [
     "schema",
     "book",
     "time_zone",
@@ -27,6 +27,18 @@ const KEYS: [&str; 10] = [
     "grants_on_opening",
     "operations",
     "top_up",
+    "sources",
+    "reasons",
+    "recurring_grants",
+    "limits",
+    "confirm_above",
+    "packages",
+    "payment_refund",
+    "subscriptions",
+    "auto_top_up",
+    "promo",
+    "referral",
+    "notices",
 ];
 
 /// The schema that this reader knows.
@@ -39,6 +51,13 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
     check_schema(&root, &mut context.report);
     asset::read_all(&root, context);
     let operations = operation::entries(&root, context);
+    let places = operations.iter();
+    let places = places
+        .map(|(id, node)| ((*id).to_owned(), node.place.clone()))
+        .collect();
+    let operations = operation::read_all(operations, context);
+    cycle::refuse(&operations, &places, &mut context.report);
+    let packages = package::read_all(&root, context);
     Catalog {
         book: read_book(&root, &mut context.report),
         time_zone: read_time_zone(&root, &mut context.report),
@@ -46,30 +65,30 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
         metadata_keys: read_metadata_keys(&root, context),
         refund_grace_us: read_refund_grace(&root, &mut context.report),
         grants_on_opening: grant::read_on_opening(&root, context),
-        operations: operation::read_all(operations, context),
+        operations,
         top_ups: top_up::read_all(&root, context),
-        sources: BTreeMap::new(),
-        reasons: BTreeMap::new(),
-        recurring_grants: BTreeMap::new(),
-        limits: BTreeMap::new(),
-        confirm_above: BTreeMap::new(),
-        packages: BTreeMap::new(),
-        subscriptions: BTreeMap::new(),
-        auto_top_ups: BTreeMap::new(),
-        promo: PromoPolicy {
-            grant_max: BTreeMap::new(),
-            wrong_tries_max: WRONG_TRIES_DEFAULT,
-            wrong_tries_window_us: WRONG_TRIES_WINDOW_US_DEFAULT,
-        },
-        referral: None,
-        notices: Notices::default(),
-        payment_refund: PaymentRefundPolicy::default(),
-        assets: context
-            .assets
-            .iter()
-            .filter_map(|(id, asset)| Some((id.clone(), asset.clone()?)))
-            .collect(),
+        sources: text::read_labels(&root, "sources", &SOURCE, context),
+        reasons: text::read_labels(&root, "reasons", &SOURCE, context),
+        recurring_grants: recurring::read_all(&root, context),
+        limits: limit::read_all(&root, context),
+        confirm_above: limit::read_confirm_above(&root, context),
+        subscriptions: subscription::read_all(&root, context),
+        auto_top_ups: auto_top_up::read_all(&root, &packages, context),
+        promo: promo::read(&root, context),
+        referral: referral::read(&root, context),
+        notices: notice::read(&root, context),
+        payment_refund: refund::optional(&root, "payment_refund", &mut context.report)
+            .unwrap_or_default(),
+        packages: of_sound(&packages),
+        assets: of_sound(&context.assets),
     }
+}
+
+/// Those whose blocks are not wrong.
+fn of_sound<T: Clone>(read: &BTreeMap<String, Option<T>>) -> BTreeMap<String, T> {
+    read.iter()
+        .filter_map(|(id, value)| Some((id.clone(), value.clone()?)))
+        .collect()
 }
 
 fn check_schema(root: &Section<'_>, report: &mut Report) {

@@ -12,7 +12,8 @@ pub(super) const ASSETS_MAX: usize = 64;
 pub(super) const OPERATIONS_MAX: usize = 256;
 /// Keys that metadata may have.
 pub(super) const METADATA_KEYS_MAX: usize = 64;
-/// Grants on opening, and grants of one operation.
+/// Grants on opening, grants of one operation, and what is bought and given on
+/// top at once.
 pub(super) const GRANTS_MAX: usize = 16;
 /// Alternatives of one price.
 pub(super) const PRICES_MAX: usize = 8;
@@ -41,6 +42,10 @@ pub(super) const HOLD_US_DEFAULT: i64 = 15 * 60 * 1_000_000;
 /// The grace of refunds, if the catalog does not say.
 pub(super) const REFUND_GRACE_US_DEFAULT: i64 = 7 * DAY_US;
 
+/// The longest window in which something is counted.
+pub(super) const WINDOW_US_MAX: i64 = 31 * DAY_US;
+/// How many wrong promo codes an account may try in a window at most.
+pub(super) const WRONG_TRIES_MAX: i64 = 50;
 /// How many wrong promo codes an account may try, if the catalog does not say.
 pub(super) const WRONG_TRIES_DEFAULT: i64 = 5;
 /// In which time, if the catalog does not say.
@@ -51,3 +56,51 @@ pub(super) const TOP_UP_MINIMUM_WHOLE: i64 = 50;
 /// The largest top-up, in whole units, if the catalog does not say. With the
 /// largest exponent it is 10^14 minor units, within [`AMOUNT_MAX`].
 pub(super) const TOP_UP_MAXIMUM_WHOLE: i64 = 100_000;
+
+/// Attributes of an operation.
+pub(super) const ATTRIBUTES_MAX: usize = 8;
+/// Values of an attribute.
+pub(super) const VALUES_MAX: usize = 64;
+/// Combinations of values of an operation: what has to be looked through to see
+/// whether each has a price.
+pub(super) const COMBINATIONS_MAX: usize = 4096;
+/// Variants of an operation.
+pub(super) const VARIANTS_MAX: usize = 256;
+/// Origins that something is for.
+pub(super) const ORIGINS_MAX: usize = 16;
+/// Limits over windows of time.
+pub(super) const LIMITS_MAX: usize = 16;
+/// Recurring grants.
+pub(super) const RECURRING_MAX: usize = 16;
+/// Levels of points.
+pub(super) const LEVELS_MAX: usize = 100;
+/// The most uses that a pass may have.
+pub(super) const FAIR_USE_MAX: i64 = 1_000_000;
+/// Packages.
+pub(super) const PACKAGES_MAX: usize = 64;
+/// The shares that the parts of a package have in its price.
+pub(super) const WEIGHT_MAX: i64 = 1_000_000;
+/// Texts of sources or of reasons.
+pub(super) const LABELS_MAX: usize = 64;
+
+/// Characters of the name of an asset, an operation, a source or a reason.
+pub(super) const LABEL_CHARS_MAX: usize = 64;
+/// Characters of a title: Telegram's limit of an invoice.
+pub(super) const TITLE_CHARS_MAX: usize = 32;
+/// Characters of a description: Telegram's limit of an invoice.
+pub(super) const DESCRIPTION_CHARS_MAX: usize = 255;
+/// Characters of a line of a receipt: the limit of the payment provider.
+pub(super) const RECEIPT_CHARS_MAX: usize = 128;
+
+/// Subscriptions.
+pub(super) const SUBSCRIPTIONS_MAX: usize = 64;
+/// Years of a subscription's period.
+pub(super) const PERIOD_YEARS_MAX: u32 = 10;
+/// Durations of one list: retries, or how long before something.
+pub(super) const DURATIONS_MAX: usize = 8;
+/// Rewards for invitations.
+pub(super) const REWARDS_MAX: usize = 16;
+/// How many of a reward one account may get, in a day or ever.
+pub(super) const REWARD_TIMES_MAX: i64 = 1_000_000;
+/// How long after its opening an account may say who invited it.
+pub(super) const ATTRIBUTION_US_MAX: i64 = 90 * DAY_US;

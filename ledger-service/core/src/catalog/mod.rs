@@ -5,29 +5,51 @@
 //! comes out too, so that a recorded text and its recorded overrides give the
 //! same catalog for ever.
 //!
-//! One file per part: `document` reads the whole, `asset`, `grant`,
-//! `operation`, `top_up` and `amount` its blocks, all of them through the
+//! One file per part: `document` reads the whole, the files named after them its
+//! blocks, all of them through the
 //! spanned values of `reader` and into the one list of `report`. A block whose
 //! content is wrong is reported and read on with, so that one pass finds
 //! everything; a catalog leaves this module only if nothing was reported.
 
 mod amount;
 mod asset;
+mod auto_top_up;
+mod block;
+mod content;
 mod context;
 mod currency;
+mod cycle;
 mod decimal;
 mod document;
 mod duration;
 mod grant;
+mod limit;
 mod limits;
+mod list;
+mod map;
 mod model;
 mod nearest;
+mod notice;
+mod offer;
 mod operation;
+mod origin;
+mod package;
+mod period;
 mod problem;
+mod promo;
+mod rate;
 mod reader;
+mod recurring;
+mod referral;
+mod refund;
 mod report;
+mod sale;
 mod shape;
+mod share;
+mod subscription;
+mod text;
 mod top_up;
+mod variant;
 
 use std::collections::BTreeMap;
 
@@ -44,6 +66,9 @@ pub use problem::{Problem, Problems};
 
 use context::Context;
 use limits::TEXT_BYTES_MAX;
+
+/// What is said about an operation, by attribute.
+pub type Attributes = BTreeMap<crate::name::Name, crate::name::Name>;
 
 /// A catalog, and what the environment changed in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

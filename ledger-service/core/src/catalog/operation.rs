@@ -1,21 +1,31 @@
 //! The `[operations.ID]` blocks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::amount::{self, Bounds};
 use super::context::Context;
 use super::duration::SECOND_US;
 use super::grant;
 use super::limits::{
-    HOLD_US_DEFAULT, HOLD_US_MAX, OPERATIONS_MAX, PRICES_MAX, QUANTITY_MAX, QUANTITY_MAX_DEFAULT,
+    HOLD_US_DEFAULT, HOLD_US_MAX, LABEL_CHARS_MAX, OPERATIONS_MAX, PRICES_MAX, QUANTITY_MAX,
+    QUANTITY_MAX_DEFAULT,
 };
-use super::model::{Operation, OverrunPolicy, Price};
+use super::model::{AssetKind, Operation, OverrunPolicy, Price, Variant};
+use super::origin;
 use super::reader::{Node, Section};
 use super::report::Report;
 use super::shape::IDENTIFIER;
-use crate::name::Name;
+use super::{text, variant};
 
-const KEYS: [&str; 4] = ["prices", "quantity_max", "grants", "hold"];
+const KEYS: [&str; 7] = [
+    "title",
+    "attributes",
+    "variants",
+    "prices",
+    "quantity_max",
+    "grants",
+    "hold",
+];
 
 const OVERRUNS: [(&str, OverrunPolicy); 3] = [
     ("REJECT", OverrunPolicy::Reject),
@@ -64,16 +74,37 @@ fn read(node: &Node<'_>, context: &mut Context<'_>) -> Option<Operation> {
     let section = node.section(&KEYS, &mut context.report)?;
     let quantity_max = read_quantity_max(&section, &mut context.report);
     let (hold_duration_us, overrun) = read_hold(&section, &mut context.report);
+    let attributes = variant::read_attributes(&section, &mut context.report);
+    let read_prices = |section: &Section<'_>, context: &mut Context<'_>| {
+        read_prices(section, quantity_max, context)
+    };
+    let variants = variant::read_variants(&section, attributes.as_ref(), context, read_prices);
+    let prices = if may_lack_prices(&section, variants.as_deref()) {
+        if let (Some(attributes), Some(variants)) = (&attributes, &variants) {
+            variant::check_covered(&section.place, attributes, variants, &mut context.report);
+        }
+        Vec::new()
+    } else {
+        read_prices(&section, context)
+    };
     Some(Operation {
-        title: None,
-        attributes: BTreeMap::new(),
-        variants: Vec::new(),
-        prices: read_prices(&section, quantity_max, context),
+        title: text::optional(&section, "title", LABEL_CHARS_MAX, &mut context.report),
+        attributes: attributes.unwrap_or_default(),
+        variants: variants.unwrap_or_default(),
+        prices,
         quantity_max: quantity_max.unwrap_or_default(),
         grants: grant::read_of_operation(&section, quantity_max, context),
         hold_duration_us,
         overrun,
     })
+}
+
+/// Whether variants may make up for prices that are not given; those that are
+/// wrong may, once they are mended.
+fn may_lack_prices(section: &Section<'_>, variants: Option<&[Variant]>) -> bool {
+    section.optional("prices").is_none()
+        && section.optional("variants").is_some()
+        && variants.is_none_or(|variants| !variants.is_empty())
 }
 
 /// Nothing if what is given is wrong.
@@ -93,44 +124,91 @@ fn read_prices(
     let items = node
         .and_then(|node| node.items(&(1..=PRICES_MAX), &mut context.report))
         .unwrap_or_default();
-    let mut priced = BTreeSet::new();
-    items
-        .iter()
-        .filter_map(|node| read_price(node, quantity_max, &mut priced, context))
-        .collect()
+    let mut prices: Vec<Price> = Vec::with_capacity(items.len());
+    for node in &items {
+        let Some(price) = read_price(node, quantity_max, context) else {
+            continue;
+        };
+        check_reached(node, &price, &prices, context);
+        prices.push(price);
+    }
+    prices
+}
+
+/// An alternative that comes after one for the same asset, or after one that
+/// everybody can pay, is never taken.
+fn check_reached(node: &Node<'_>, price: &Price, before: &[Price], context: &mut Context<'_>) {
+    let for_same = |other: &&Price| {
+        other.origins.is_empty()
+            || price.origins.is_empty()
+            || !other.origins.is_disjoint(&price.origins)
+    };
+    let mut others = before.iter().filter(for_same);
+    if others.any(|other| other.asset == price.asset)
+        && let Some(table) = node.table(&mut context.report)
+        && let Some(asset) = table.optional("asset")
+    {
+        let message = "priced twice; each asset may be one alternative";
+        context.report.add(&asset.place, message);
+    }
+    let is_free = |other: &Price| {
+        let asset = context.assets.get(other.asset.as_str());
+        let is_pass = asset.is_some_and(|asset| {
+            asset
+                .as_ref()
+                .is_none_or(|asset| asset.kind == AssetKind::Pass)
+        });
+        let covers = other.origins.is_empty()
+            || (!price.origins.is_empty() && price.origins.is_subset(&other.origins));
+        other.amount == 0 && !is_pass && covers
+    };
+    if before.iter().any(is_free) {
+        let message = "is never reached: an alternative before it costs nothing";
+        context.report.add(&node.place, message);
+    }
 }
 
 fn read_price(
     node: &Node<'_>,
     quantity_max: Option<i64>,
-    priced: &mut BTreeSet<Name>,
     context: &mut Context<'_>,
 ) -> Option<Price> {
-    let section = node.section(&["asset", "amount", "env"], &mut context.report)?;
+    let known_keys = ["asset", "amount", "env", "origins"];
+    let section = node.section(&known_keys, &mut context.report)?;
     let asset_node = section.required("asset", &mut context.report);
     let asset = asset_node.as_ref().and_then(|node| context.asset_of(node));
     let known = asset.as_ref().and_then(|(_, asset)| asset.as_ref());
-    let amount = amount::read(
-        &section,
-        known,
-        Bounds {
+    let kind = known.map(|asset| asset.kind);
+    let amount = if kind == Some(AssetKind::Pass) {
+        read_pass(&section, &mut context.report)
+    } else {
+        let bounds = Bounds {
             minimum: 0,
             quantity_max,
-        },
-        context,
-    );
-    let (asset, _) = asset?;
-    if let Some(node) = asset_node.filter(|_| !priced.insert(asset.clone())) {
-        context.report.add(
-            &node.place,
-            "priced twice; each asset may be one alternative",
-        );
+        };
+        amount::read(&section, known, bounds, context)
+    };
+    if let Some(node) = asset_node.filter(|_| kind == Some(AssetKind::Badge)) {
+        context.report.add(&node.place, "a badge pays for nothing");
     }
+    let origins = origin::read(&section, context);
+    let (asset, _) = asset?;
     Some(Price {
         asset,
         amount: amount?,
-        origins: BTreeSet::new(),
+        origins,
     })
+}
+
+/// A pass has no amount: it has to be active.
+fn read_pass(section: &Section<'_>, report: &mut Report) -> Option<i64> {
+    if let Some(node) = section.optional("env") {
+        report.add(&node.place, "a pass has no amount to replace");
+    }
+    match section.optional("amount") {
+        Some(node) => node.integer(&(0..=0), report),
+        None => Some(0),
+    }
 }
 
 fn read_hold(operation: &Section<'_>, report: &mut Report) -> (i64, OverrunPolicy) {

@@ -108,15 +108,22 @@ impl<'a> Node<'a> {
             report.add(&self.place, message);
             return None;
         }
-        let items = array.iter().enumerate();
-        Some(
-            items
-                .map(|(index, item)| Node {
-                    place: self.place.item(index, item.span().start),
-                    value: item.get_ref(),
-                })
-                .collect(),
-        )
+        self.array_items()
+    }
+
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
+    /// The items, if it is an array.
+    pub(super) fn array_items(&self) -> Option<Vec<Self>> {
+        let items = self.value.as_array()?.iter().enumerate();
+        let item = |(index, item): (usize, &'a Spanned<DeValue<'a>>)| Self {
+            place: self.place.item(index, item.span().start),
+            value: item.get_ref(),
+        };
+        Some(items.map(item).collect())
     }
 
     /// The table.
@@ -212,6 +219,12 @@ impl<'a> Section<'a> {
             self.missing(key, "is required", report);
         }
         node
+    }
+
+    /// Where the value of a key stands; the table, if it is not given.
+    pub(super) fn place_of(&self, key: &str) -> Place {
+        self.optional(key)
+            .map_or_else(|| self.place.clone(), |node| node.place)
     }
 
     /// Says that a key is not given.

@@ -59,6 +59,32 @@ pub(super) const IDENTIFIER: Shape = Shape {
     },
 };
 
+/// A value of an attribute: `[A-Za-z0-9][A-Za-z0-9._:-]{0,62}`.
+pub(super) const VALUE: Shape = Shape {
+    description: "1 to 63 letters, digits and . _ : -, beginning with a letter or digit",
+    fits: |text| {
+        name(
+            text,
+            63,
+            |byte| byte.is_ascii_alphanumeric(),
+            |byte| matches!(byte, b'.' | b'_' | b':' | b'-'),
+        )
+    },
+};
+
+/// A bot or service: `[a-z0-9][a-z0-9_-]{0,62}`.
+pub(super) const ORIGIN: Shape = Shape {
+    description: "1 to 63 small letters, digits, _ and -, beginning with a letter or digit",
+    fits: |text| {
+        name(
+            text,
+            63,
+            |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit(),
+            |byte| matches!(byte, b'_' | b'-'),
+        )
+    },
+};
+
 /// A time zone: a name of the tz database, spelled as there. Of names without a
 /// region only `UTC`, because the others say less than they seem to (`EST` has
 /// no summer). Names do not leave the database, so what was once a catalog

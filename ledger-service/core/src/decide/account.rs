@@ -36,6 +36,10 @@ pub(super) fn admit(work: &mut Work<'_>) -> Result<(), Rejection> {
         prepare::open(work);
     } else {
         prepare::settle_due(work, Party::Own);
+        if !matches!(command, Command::Sweep(_) | Command::CloseAccount(_)) {
+            // The sweeper gives nothing: who has gone gets nothing for it.
+            prepare::give_recurring(work);
+        }
     }
     Ok(())
 }

@@ -3,13 +3,14 @@
 use super::{
     Decided, Party,
     charge::{check_asset, check_price, insufficient},
-    credit::check_new_lot,
+    credit::{check_new_lot, check_single, refuse_second_badge},
+    grant::{levels, mark_origin},
     work::Work,
 };
 use crate::{
     account::{Funding, Lot},
     command::{Adjust, Change},
-    event::{Adjusted, Payload},
+    event::{Adjusted, LevelChange, Payload},
     name::Name,
     rejection::Rejection,
 };
@@ -50,26 +51,26 @@ fn change_by(work: &Work<'_>, adjust: &Adjust) -> Result<i64, Rejection> {
 }
 
 fn add(mut work: Work<'_>, asset: &Name, delta: i64) -> Result<Vec<Decided>, Rejection> {
+    check_single(&work, asset, delta)?;
     work.own.check_balance(asset, delta)?;
-    let lot = work.own.place(Lot {
-        id: 0,
+    let mut lot = Lot {
         asset: asset.clone(),
         amount: delta,
         funding: Funding::Granted,
         source: "ADJUSTMENT".into(),
-        priority: 0,
-        expires_at: None,
-        scope: Vec::new(),
-        basis: 0,
-        currency: None,
         created_at: work.context.now,
-    });
+        ..Lot::default()
+    };
+    refuse_second_badge(&work, &lot)?;
+    mark_origin(&mut lot, work.context.catalog, &work.request.origin);
+    let lot = work.own.place(lot);
     check_new_lot(&work, &lot)?;
     // From here on nothing fails.
     let adjusted = Adjusted {
         asset: asset.clone(),
         delta,
         parts: Vec::new(),
+        levels: level_change(&work, asset, delta),
         lot: Some(lot),
     };
     work.push(Party::Own, Payload::Adjusted(adjusted));
@@ -95,7 +96,13 @@ fn take(mut work: Work<'_>, asset: &Name, delta: i64) -> Result<Vec<Decided>, Re
         delta,
         parts,
         lot: None,
+        levels: level_change(&work, asset, delta),
     };
     work.push(Party::Own, Payload::Adjusted(adjusted));
     Ok(work.finish())
+}
+
+fn level_change(work: &Work<'_>, asset: &str, delta: i64) -> Option<LevelChange> {
+    let before = work.account().totals(asset).balance;
+    levels(work.context.catalog, asset, before, delta)
 }

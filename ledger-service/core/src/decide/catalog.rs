@@ -19,7 +19,16 @@ pub(super) fn apply(mut work: Work<'_>, apply: &ApplyCatalog) -> Result<Vec<Deci
             catalog_book: parsed.catalog.book,
         });
     }
-    let catalog_version = work.context.catalog_version.saturating_add(1);
+    let in_force = work.context.catalog_version;
+    if apply
+        .expected_version
+        .is_some_and(|expected| expected != in_force)
+    {
+        return Err(Rejection::CatalogChanged {
+            catalog_version: in_force,
+        });
+    }
+    let catalog_version = in_force.saturating_add(1);
     // From here on nothing fails.
     work.push(
         Party::Own,

@@ -1,13 +1,19 @@
 //! Prices, and charging them at once.
 
-use super::{Decided, Party, prepare, work::Work};
+use super::{
+    Decided, Party,
+    grant::{Giving, push_grants},
+    limit,
+    work::Work,
+};
 use crate::{
     account::{Account, Lot, total},
-    catalog::{Catalog, Operation},
+    catalog::{AssetKind, AttributeProblem, Attributes, Catalog, Operation},
     command::{AssetAmount, Charge},
-    event::{Credited, Debited, PaidWith, Payload},
+    event::{Debited, PaidWith, Payload, WindowUse},
     limits::{AMOUNT_MAX, QUANTITY_MAX},
     name::Name,
+    primitives::Timestamp,
     rejection::Rejection,
 };
 
@@ -20,29 +26,47 @@ pub struct Priced {
     pub amount: i64,
     /// What would be taken, in order of consumption; sums to `amount`.
     pub parts: Vec<Lot>,
+    /// The lot of the pass that pays instead, if one does.
+    pub pass: Option<u64>,
+    /// What was said about the operation, with the catalog's defaults.
+    pub attributes: Attributes,
+    /// The limits that it counts in.
+    pub counted_in: Vec<WindowUse>,
 }
 
 /// What is to be priced.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Order<'a> {
-    pub(super) operation: Option<&'a str>,
-    pub(super) quantity: i64,
-    pub(super) explicit_price: Option<&'a AssetAmount>,
-    pub(super) max_price: Option<&'a AssetAmount>,
+pub struct Order<'a> {
+    /// The operation.
+    pub operation: Option<&'a str>,
+    /// How many of it.
+    pub quantity: i64,
+    /// What is said about it.
+    pub attributes: &'a Attributes,
+    /// A price of the caller's own.
+    pub explicit_price: Option<&'a AssetAmount>,
+    /// The price that the user was shown.
+    pub max_price: Option<&'a AssetAmount>,
+    /// The user has confirmed the price.
+    pub confirmed: bool,
+    /// The bot or service that asks: prices may be for some of them only.
+    pub origin: &'a str,
 }
 
 pub(super) fn charge(mut work: Work<'_>, charge: &Charge) -> Result<Vec<Decided>, Rejection> {
     let order = Order {
         operation: charge.operation.as_deref(),
         quantity: charge.quantity,
+        attributes: &charge.attributes,
         explicit_price: charge.explicit_price.as_ref(),
         max_price: charge.max_price.as_ref(),
+        confirmed: charge.confirmed,
+        origin: &work.request.origin,
     };
-    let priced = price_order(work.account(), work.context.catalog, order)?;
-    let grants = operation_grants(&mut work, order.operation, order.quantity);
-    for lot in &grants {
-        work.own.check_balance(&lot.asset, lot.amount)?;
-    }
+    let context = work.context;
+    let priced = price(work.account(), context.catalog, &order, context.now)?;
+    let grants = Giving::of_operation(&mut work, order.operation, order.quantity);
+    grants.check_balances(&work)?;
     // From here on nothing fails.
     work.push(
         Party::Own,
@@ -51,8 +75,11 @@ pub(super) fn charge(mut work: Work<'_>, charge: &Charge) -> Result<Vec<Decided>
             quantity: charge.quantity,
             asset: priced.asset,
             amount: priced.amount,
-            paid_with: PaidWith::of(&priced.parts),
+            paid_with: PaidWith::of(&priced.parts, priced.pass),
             parts: priced.parts,
+            attributes: priced.attributes,
+            pass: priced.pass,
+            counted_in: priced.counted_in,
         }),
     );
     push_grants(&mut work, grants);
@@ -63,61 +90,52 @@ pub(super) fn charge(mut work: Work<'_>, charge: &Charge) -> Result<Vec<Decided>
 /// as [`at_present`](super::at_present) gives it.
 ///
 /// # Errors
-/// What [`Charge`] is refused with: an unknown operation or asset, a quantity
-/// or amount above its bound, a price above `max_price`, or a lack of funds,
-/// said of the last alternative.
+/// What [`Charge`] is refused with: an unknown operation, attribute or asset, a
+/// quantity or amount above its bound, a limit that is reached, a lack of funds,
+/// said of the last alternative, a price above `max_price`, or one that has to
+/// be confirmed.
 pub fn price(
     account: &Account,
     catalog: &Catalog,
-    operation: Option<&str>,
-    quantity: i64,
-    explicit_price: Option<&AssetAmount>,
+    order: &Order<'_>,
+    now: Timestamp,
 ) -> Result<Priced, Rejection> {
-    price_order(
-        account,
-        catalog,
-        Order {
-            operation,
-            quantity,
-            explicit_price,
-            max_price: None,
-        },
-    )
-}
-
-pub(super) fn price_order(
-    account: &Account,
-    catalog: &Catalog,
-    order: Order<'_>,
-) -> Result<Priced, Rejection> {
-    let alternatives = alternatives(
-        catalog,
-        order.operation,
-        order.quantity,
-        order.explicit_price,
-    )?;
+    let Offered {
+        attributes,
+        alternatives,
+    } = offered(catalog, order)?;
+    let counted_in = limit::check(account, catalog, order.operation, order.quantity, now)?;
     let mut last = None;
     for (index, alternative) in alternatives.iter().enumerate() {
-        let available = account.available_for(&alternative.asset, order.operation);
-        if available >= alternative.amount {
-            check_max_price(&alternatives, index, order.max_price)?;
-            let parts = account.take(&alternative.asset, order.operation, alternative.amount);
-            debug_assert_eq!(
-                total(&parts),
-                alternative.amount,
-                "what is available can be taken"
-            );
-            return Ok(Priced {
-                asset: alternative.asset.clone(),
-                amount: alternative.amount,
-                parts,
-            });
-        }
-        last = Some((alternative, available));
+        let (parts, pass) = match pay(account, catalog, order, alternative, now) {
+            Ok(paid) => paid,
+            Err(available) => {
+                last = Some((alternative, available));
+                continue;
+            }
+        };
+        check_max_price(&alternatives, index, order.max_price)?;
+        check_confirmed(catalog, alternative, order.confirmed)?;
+        return Ok(Priced {
+            asset: alternative.asset.clone(),
+            amount: alternative.amount,
+            parts,
+            pass,
+            attributes,
+            counted_in,
+        });
     }
     let Some((alternative, available)) = last else {
-        let operation = order.operation.unwrap_or_default().to_owned();
-        return Err(Rejection::UnknownOperation { operation });
+        let Some(operation) = order.operation else {
+            // The edge asks for an operation or a price.
+            return Err(Rejection::UnknownOperation {
+                operation: String::new(),
+            });
+        };
+        return Err(Rejection::NotSoldHere {
+            operation: operation.to_owned(),
+            origin: order.origin.to_owned(),
+        });
     };
     Err(insufficient(
         catalog,
@@ -127,21 +145,106 @@ pub(super) fn price_order(
     ))
 }
 
-/// What the operation costs, each alternative for all of the quantity, in the
-/// order in which they are tried.
+/// What one alternative would be paid with: parts of lots, or a pass; or what
+/// there is, if that is too little.
+fn pay(
+    account: &Account,
+    catalog: &Catalog,
+    order: &Order<'_>,
+    alternative: &AssetAmount,
+    now: Timestamp,
+) -> Result<(Vec<Lot>, Option<u64>), i64> {
+    let asset = catalog.assets.get(alternative.asset.as_str());
+    if let Some(asset) = asset.filter(|asset| asset.kind == AssetKind::Pass)
+        && order.explicit_price.is_none()
+    {
+        let pass = account.pass(
+            &alternative.asset,
+            order.operation,
+            order.quantity,
+            asset.fair_use,
+            now,
+        );
+        return pass.map(|lot| (Vec::new(), Some(lot.id))).ok_or(0);
+    }
+    let available = account.available_for(&alternative.asset, order.operation);
+    if available < alternative.amount {
+        return Err(available);
+    }
+    let parts = account.take(&alternative.asset, order.operation, alternative.amount);
+    debug_assert_eq!(
+        total(&parts),
+        alternative.amount,
+        "what is available can be taken"
+    );
+    Ok((parts, None))
+}
+
+/// What a catalog asks for an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// What was said about the operation, with the catalog's defaults.
+    pub attributes: Attributes,
+    /// The alternatives, each for all of the quantity, in the order in which
+    /// they are tried. A pass has the amount 0.
+    pub alternatives: Vec<AssetAmount>,
+}
+
+/// What the operation costs. None of its alternatives may be for the order's
+/// origin.
 ///
 /// # Errors
-/// An unknown operation or asset, or a quantity or amount above its bound.
-pub fn alternatives(
-    catalog: &Catalog,
-    operation: Option<&str>,
-    quantity: i64,
-    explicit_price: Option<&AssetAmount>,
-) -> Result<Vec<AssetAmount>, Rejection> {
-    let known = operation
+/// An unknown operation, attribute or asset, a combination of attributes that is
+/// refused, or a quantity or amount above its bound.
+pub fn offered(catalog: &Catalog, order: &Order<'_>) -> Result<Offered, Rejection> {
+    let known = order
+        .operation
         .map(|name| find_operation(catalog, name))
         .transpose()?;
-    let maximum = known.map_or(QUANTITY_MAX, |operation| operation.quantity_max);
+    check_quantity(order.quantity, known)?;
+    let chosen = match (known, order.operation) {
+        (Some(operation), Some(name)) => Some(
+            operation
+                .choose(order.attributes)
+                .map_err(|problem| attribute_rejection(name, operation, problem))?,
+        ),
+        _ => None,
+    };
+    let (attributes, prices) = match chosen {
+        Some(chosen) => (chosen.attributes.into_owned(), chosen.prices),
+        None => (order.attributes.clone(), &[][..]),
+    };
+    if let Some(price) = order.explicit_price {
+        check_asset(catalog, &price.asset)?;
+        check_price(price.amount)?;
+        return Ok(Offered {
+            attributes,
+            alternatives: vec![price.clone()],
+        });
+    }
+    let is_for_origin = |origins: &std::collections::BTreeSet<Name>| {
+        origins.is_empty() || origins.contains(order.origin)
+    };
+    let alternatives = prices
+        .iter()
+        .filter(|price| is_for_origin(&price.origins))
+        .map(|price| {
+            let amount = price.amount.saturating_mul(order.quantity);
+            check_price(amount)?;
+            Ok(AssetAmount {
+                asset: price.asset.clone(),
+                amount,
+            })
+        })
+        .collect::<Result<_, Rejection>>()?;
+    Ok(Offered {
+        attributes,
+        alternatives,
+    })
+}
+
+fn check_quantity(quantity: i64, operation: Option<&Operation>) -> Result<(), Rejection> {
+    let maximum = operation.map_or(QUANTITY_MAX, |operation| operation.quantity_max);
     if quantity < 1 {
         return Err(Rejection::AmountNotPositive {
             amount: quantity,
@@ -151,23 +254,60 @@ pub fn alternatives(
     if quantity > maximum {
         return Err(Rejection::QuantityTooLarge { quantity, maximum });
     }
-    if let Some(price) = explicit_price {
-        check_asset(catalog, &price.asset)?;
-        check_price(price.amount)?;
-        return Ok(vec![price.clone()]);
-    }
-    let prices = known.map_or(&[][..], |operation| &operation.prices);
-    prices
-        .iter()
-        .map(|price| {
-            let amount = price.amount.saturating_mul(quantity);
-            check_price(amount)?;
-            Ok(AssetAmount {
-                asset: price.asset.clone(),
-                amount,
-            })
+    Ok(())
+}
+
+fn attribute_rejection(name: &str, operation: &Operation, problem: AttributeProblem) -> Rejection {
+    let allowed_of = |attribute: &Name| {
+        let declared = operation.attributes.get(attribute);
+        declared.map_or_else(Vec::new, |declared| {
+            declared.values.iter().map(String::from).collect()
         })
-        .collect()
+    };
+    let operation = name.to_owned();
+    match problem {
+        AttributeProblem::Refused { .. } => Rejection::VariantNotAvailable { operation },
+        AttributeProblem::Unknown { attribute } => Rejection::InvalidAttribute {
+            operation,
+            attribute: attribute.into(),
+            value: None,
+            allowed: Vec::new(),
+        },
+        AttributeProblem::Missing { attribute } => Rejection::InvalidAttribute {
+            operation,
+            allowed: allowed_of(&attribute),
+            attribute: attribute.into(),
+            value: None,
+        },
+        AttributeProblem::NotAllowed {
+            attribute,
+            value,
+            allowed,
+        } => Rejection::InvalidAttribute {
+            operation,
+            attribute: attribute.into(),
+            value: Some(value.into()),
+            allowed: allowed.into_iter().map(String::from).collect(),
+        },
+    }
+}
+
+/// A price above the catalog's threshold needs the user's word.
+fn check_confirmed(
+    catalog: &Catalog,
+    price: &AssetAmount,
+    confirmed: bool,
+) -> Result<(), Rejection> {
+    match catalog.confirm_above.get(&price.asset) {
+        Some(above) if price.amount > *above && !confirmed => {
+            Err(Rejection::ConfirmationRequired {
+                asset: (&price.asset).into(),
+                amount: price.amount,
+                threshold: *above,
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The user's protection: the alternative that would be taken must not come
@@ -211,10 +351,10 @@ pub(super) fn insufficient(
         required,
         available,
         shortfall,
-        top_up: catalog
-            .top_ups
-            .get(asset)
-            .and_then(|top_up| top_up.suggestion(shortfall)),
+        top_up: catalog.top_up_for(asset, shortfall),
+        package: catalog
+            .cheapest_package(asset, shortfall)
+            .map(ToOwned::to_owned),
     }
 }
 
@@ -257,35 +397,4 @@ fn find_operation<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Operation,
         .ok_or_else(|| Rejection::UnknownOperation {
             operation: name.to_owned(),
         })
-}
-
-/// What the operation itself gives. Nothing that is paid for is refused for
-/// lack of room for it: in a full wallet it enlarges what is there.
-pub(super) fn operation_grants(
-    work: &mut Work<'_>,
-    operation: Option<&str>,
-    quantity: i64,
-) -> Vec<Lot> {
-    let context = work.context;
-    let found = operation.and_then(|name| context.catalog.operations.get(name));
-    let grants = found.map_or(&[][..], |operation| &operation.grants);
-    let is_full = !grants.is_empty() && work.own.check_room(grants.len()).is_err();
-    let mut lots: Vec<Lot> = Vec::with_capacity(grants.len());
-    for grant in grants {
-        let amount = grant.amount.saturating_mul(quantity);
-        let lot = prepare::granted_lot(grant, amount, context.now);
-        lots.push(if is_full {
-            work.own.squeeze_in(lot, &lots)
-        } else {
-            work.own.place(lot)
-        });
-    }
-    lots
-}
-
-pub(super) fn push_grants(work: &mut Work<'_>, grants: Vec<Lot>) {
-    for lot in grants {
-        let credited = Credited { lot, payment: None };
-        work.push(Party::Own, Payload::Credited(credited));
-    }
 }

@@ -3,6 +3,7 @@
 use super::{
     Decided, Party,
     charge::{check_amount, check_asset, check_price},
+    grant::{has_badge, kind, levels, mark_origin},
     work::Work,
 };
 use crate::{
@@ -26,6 +27,7 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
     }
     check_asset(catalog, &credit.asset)?;
     check_amount(credit.amount)?;
+    check_single(&work, &credit.asset, credit.amount)?;
     if let Some(basis) = &credit.cost_basis {
         check_price(basis.amount)?;
     }
@@ -35,8 +37,7 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
         return Err(Rejection::LotExpiryPast { expire_time, now });
     }
     work.own.check_balance(&credit.asset, credit.amount)?;
-    let lot = work.own.place(Lot {
-        id: 0,
+    let mut lot = Lot {
         asset: credit.asset.clone(),
         amount: credit.amount,
         funding: credit.funding,
@@ -50,12 +51,23 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
             .as_ref()
             .map(|basis| basis.currency.clone()),
         created_at: now,
-    });
+        ..Lot::default()
+    };
+    refuse_second_badge(&work, &lot)?;
+    mark_origin(&mut lot, catalog, &work.request.origin);
+    let lot = work.own.place(lot);
     check_new_lot(&work, &lot)?;
     // From here on nothing fails.
+    let before = work.account().totals(&lot.asset).balance;
+    let levels = levels(catalog, &lot.asset, before, lot.amount);
     work.push(
         Party::Own,
-        Payload::Credited(Credited { lot, payment: None }),
+        Payload::Credited(Credited {
+            lot,
+            payment: None,
+            levels,
+            recurring: None,
+        }),
     );
     Ok(work.finish())
 }
@@ -80,17 +92,14 @@ pub(super) fn record_payment(
     }
     work.own.check_balance(currency, payment.amount.amount)?;
     let lot = work.own.place(Lot {
-        id: 0,
         asset: currency.clone(),
         amount: payment.amount.amount,
         funding: Funding::Purchased,
         source: "PAYMENT".into(),
-        priority: 0,
-        expires_at: None,
-        scope: Vec::new(),
         basis: payment.amount.amount,
         currency: Some(currency.clone()),
         created_at: work.context.now,
+        ..Lot::default()
     });
     // From here on nothing fails.
     let position = work.next_position();
@@ -110,6 +119,8 @@ pub(super) fn record_payment(
         Payload::Credited(Credited {
             lot,
             payment: Some(position),
+            levels: None,
+            recurring: None,
         }),
     );
     Ok(work.finish())
@@ -126,4 +137,23 @@ pub(super) fn check_new_lot(work: &Work<'_>, lot: &Lot) -> Result<(), Rejection>
         return Ok(());
     }
     work.own.check_room(1)
+}
+
+/// A badge or a pass is one at a time.
+pub(super) fn check_single(work: &Work<'_>, asset: &str, amount: i64) -> Result<(), Rejection> {
+    let kind = kind(work.context.catalog, asset);
+    if matches!(kind, Some(AssetKind::Badge | AssetKind::Pass)) && amount > 1 {
+        return Err(Rejection::AmountTooLarge { amount, maximum: 1 });
+    }
+    Ok(())
+}
+
+/// A badge is granted once.
+pub(super) fn refuse_second_badge(work: &Work<'_>, lot: &Lot) -> Result<(), Rejection> {
+    if has_badge(work.account(), work.context.catalog, &lot.asset) {
+        return Err(Rejection::BadgeAlreadyGranted {
+            asset: (&lot.asset).into(),
+        });
+    }
+    Ok(())
 }

@@ -2,7 +2,9 @@
 
 use super::{
     Decided, Party,
-    charge::{Order, check_price, insufficient, operation_grants, price_order, push_grants},
+    charge::{Order, check_price, insufficient, price},
+    grant::{Giving, push_grants},
+    limit,
     returns::Returns,
     work::Work,
 };
@@ -21,8 +23,11 @@ pub(super) fn place(mut work: Work<'_>, place: &PlaceHold) -> Result<Vec<Decided
     let order = Order {
         operation: place.operation.as_deref(),
         quantity: place.quantity,
+        attributes: &place.attributes,
         explicit_price: place.explicit_price.as_ref(),
         max_price: place.max_price.as_ref(),
+        confirmed: place.confirmed,
+        origin: &work.request.origin,
     };
     let longest = work.context.now.plus_us(HOLD_DURATION_US_MAX);
     if place.duration.is_some_and(|us| us > HOLD_DURATION_US_MAX) {
@@ -30,7 +35,7 @@ pub(super) fn place(mut work: Work<'_>, place: &PlaceHold) -> Result<Vec<Decided
             maximum_expire_time: longest,
         });
     }
-    let priced = price_order(work.account(), catalog, order)?;
+    let priced = price(work.account(), catalog, &order, work.context.now)?;
     work.own.check_room(priced.parts.len().max(1))?;
     let operation = order
         .operation
@@ -54,6 +59,9 @@ pub(super) fn place(mut work: Work<'_>, place: &PlaceHold) -> Result<Vec<Decided
             parts: priced.parts,
             overrun: policy.unwrap_or_default(),
             expires_at,
+            attributes: priced.attributes,
+            pass: priced.pass,
+            counted_in: priced.counted_in,
         }),
     );
     Ok(work.finish())
@@ -248,16 +256,12 @@ fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: 
     let captured_in_all = hold.captured.saturating_add(amount);
     let done = is_final && (captured_in_all > 0 || hold.held() == 0);
     let counted = done && hold.operation.is_some();
-    let paid_with = PaidWith::of(
-        &taken
-            .held_parts
-            .iter()
-            .chain(&taken.free_parts)
-            .cloned()
-            .collect::<Vec<_>>(),
-    );
-    let grants = if counted {
-        operation_grants(work, hold.operation.as_deref(), hold.quantity)
+    let parts = taken.held_parts.iter().chain(&taken.free_parts);
+    let paid_with = PaidWith::of(parts, hold.pass);
+    let operation = hold.operation.as_deref();
+    let grants = counted.then(|| Giving::of_operation(work, operation, hold.quantity));
+    let counted_in = if taken.late {
+        limit::of_late_capture(work.context.catalog, operation)
     } else {
         Vec::new()
     };
@@ -277,9 +281,15 @@ fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: 
             is_final,
             late: taken.late,
             counted,
+            attributes: hold.attributes.clone(),
+            pass: hold.pass,
+            quantity: hold.quantity,
+            counted_in,
         }),
     );
-    push_grants(work, grants);
+    if let Some(grants) = grants {
+        push_grants(work, grants);
+    }
 }
 
 /// A hold that a command may be about.

@@ -14,7 +14,9 @@ mod adjust;
 mod catalog;
 mod charge;
 mod credit;
+mod grant;
 mod hold;
+mod limit;
 mod metadata;
 mod prepare;
 mod refund;
@@ -22,7 +24,7 @@ mod returns;
 mod transfer;
 mod work;
 
-pub use charge::{Priced, alternatives, price};
+pub use charge::{Offered, Order, Priced, offered, price};
 
 use crate::{
     account::Account,

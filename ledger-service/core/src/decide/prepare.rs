@@ -4,32 +4,73 @@ use std::borrow::Cow;
 
 use super::{
     Context, Party,
+    grant::{due_recurring, granted_lot, levels, mark_origin, recurring_lot},
     returns::Returns,
-    work::{Work, bare_event},
+    work::{Side, Work, bare_event},
 };
 use crate::{
-    account::{Account, Funding, Lot, Status},
-    catalog::Grant,
-    event::{Credited, Event, HOUSE, HoldEnded, LotExpired, Payload},
+    account::{Account, Lot, Status},
+    event::{Credited, Event, HoldEnded, LotExpired, Payload, RecurringPeriod},
     name::Name,
-    primitives::Timestamp,
 };
 
 /// The events that open an account: the opening itself and the grants.
 pub(super) fn open(work: &mut Work<'_>) {
     work.prepare(Party::Own, Payload::AccountOpened);
-    if work.request.account == HOUSE {
+    if is_of_the_book(&work.request.account) {
         return;
     }
     for grant in &work.context.catalog.grants_on_opening {
-        let lot = work
-            .own
-            .place(granted_lot(grant, grant.amount, work.context.now));
-        work.prepare(
-            Party::Own,
-            Payload::Credited(Credited { lot, payment: None }),
-        );
+        let mut lot = granted_lot(grant, grant.amount, work.context.now);
+        mark_origin(&mut lot, work.context.catalog, &work.request.origin);
+        let lot = work.own.place(lot);
+        let credited = granted(work.account(), work.context, lot, None);
+        work.prepare(Party::Own, credited);
     }
+    give_recurring(work);
+}
+
+/// The events of what the account gets this period and has not got yet. In a
+/// full wallet nothing is given, and it stays due.
+pub(super) fn give_recurring(work: &mut Work<'_>) {
+    if is_of_the_book(&work.request.account) {
+        return;
+    }
+    let (catalog, now) = (work.context.catalog, work.context.now);
+    while let Some((id, recurring)) = due_recurring(work.account(), catalog, now) {
+        let (lot, period) = recurring_lot(id, recurring, catalog, now);
+        if !takes(&work.own, &lot) {
+            return;
+        }
+        let lot = work.own.place(lot);
+        let credited = granted(work.account(), work.context, lot, Some(period));
+        work.prepare(Party::Own, credited);
+    }
+}
+
+/// Whether the account has room for a lot that is given.
+fn takes(side: &Side<'_>, lot: &Lot) -> bool {
+    side.check_room(1).is_ok() && side.check_balance(&lot.asset, lot.amount).is_ok()
+}
+
+/// Accounts whose ids begin with `@` are the book's own and get nothing.
+fn is_of_the_book(account: &str) -> bool {
+    account.starts_with('@')
+}
+
+fn granted(
+    account: &Account,
+    context: &Context<'_>,
+    lot: Lot,
+    recurring: Option<RecurringPeriod>,
+) -> Payload {
+    let before = account.totals(&lot.asset).balance;
+    Payload::Credited(Credited {
+        levels: levels(context.catalog, &lot.asset, before, lot.amount),
+        lot,
+        payment: None,
+        recurring,
+    })
 }
 
 /// The events that end what is due on one side.
@@ -45,20 +86,37 @@ pub(super) fn at_present<'a>(account: &'a Account, context: &Context<'_>) -> Cow
     if account.status == Status::NotOpened && context.catalog.open_on_first_use {
         let mut opened = Account::default();
         for grant in &context.catalog.grants_on_opening {
-            let mut lot = granted_lot(grant, grant.amount, context.now);
-            lot.id = opened.lots_created.saturating_add(1);
-            apply_payload(
-                &mut opened,
-                context,
-                Payload::Credited(Credited { lot, payment: None }),
-            );
+            let lot = granted_lot(grant, grant.amount, context.now);
+            give(&mut opened, context, lot, None);
         }
-        return Cow::Owned(opened);
+        present = Cow::Owned(opened);
     }
     while let Some(payload) = next_due_event(&present, context) {
         apply_payload(present.to_mut(), context, payload);
     }
+    if present.status != Status::Closed {
+        let catalog = context.catalog;
+        while let Some((id, recurring)) = due_recurring(&present, catalog, context.now) {
+            let (lot, period) = recurring_lot(id, recurring, catalog, context.now);
+            if !takes(&Side::new(&present), &lot) {
+                break;
+            }
+            give(present.to_mut(), context, lot, Some(period));
+        }
+    }
     present
+}
+
+/// Gives a lot to a copy that is only looked at.
+fn give(
+    account: &mut Account,
+    context: &Context<'_>,
+    mut lot: Lot,
+    recurring: Option<RecurringPeriod>,
+) {
+    lot.id = account.lots_created.saturating_add(1);
+    let credited = granted(account, context, lot, recurring);
+    apply_payload(account, context, credited);
 }
 
 /// Applies an event to a working copy. What this crate itself decided from the
@@ -114,21 +172,4 @@ fn next_due_event(account: &Account, context: &Context<'_>) -> Option<Payload> {
         }));
     }
     Some(Payload::LotExpired(LotExpired { lot: lot?.clone() }))
-}
-
-/// The lot that a grant makes; its id is given by the account.
-pub(super) fn granted_lot(grant: &Grant, amount: i64, now: Timestamp) -> Lot {
-    Lot {
-        id: 0,
-        asset: grant.asset.clone(),
-        amount,
-        funding: Funding::Granted,
-        source: grant.source.clone(),
-        priority: grant.priority,
-        expires_at: grant.expires_after_us.map(|after| now.plus_us(after)),
-        scope: grant.scope.iter().cloned().collect(),
-        basis: 0,
-        currency: None,
-        created_at: now,
-    }
 }

@@ -26,7 +26,9 @@ pub(super) fn refund(
     };
     let refundable = total(&charge.parts);
     let amount = refund.amount.unwrap_or(refundable);
-    if amount > refundable || refundable == 0 {
+    // What a pass paid for is refunded once: it counts as not done then.
+    let is_by_pass = charge.pass.is_some() && charge.counted;
+    if amount > refundable || (refundable == 0 && !is_by_pass) {
         return Err(Rejection::RefundExceedsCharge {
             charge: charge.position,
             asset: (&charge.asset).into(),
@@ -53,6 +55,8 @@ pub(super) fn refund(
         parts,
         graced: returns.graced(),
         uncounted: charge.counted && charge.operation.is_some() && left.is_empty(),
+        pass: charge.pass,
+        quantity: charge.quantity,
     };
     work.push(Party::Own, Payload::Refunded(refunded));
     Ok(work.finish())

@@ -24,7 +24,7 @@ pub(super) struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn new(account: &'a Account) -> Self {
+    pub(super) fn new(account: &'a Account) -> Self {
         Self {
             account: Cow::Borrowed(account),
             lots_created: account.lots_created,

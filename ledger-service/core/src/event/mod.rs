@@ -13,8 +13,8 @@ mod payload;
 
 pub use payload::{
     Adjusted, CatalogApplied, Credited, Debited, EventKind, HoldCaptured, HoldEnded, HoldExtended,
-    HoldPlaced, LotExpired, Payload, PaymentSucceeded, ProviderId, Refunded, TransferReceived,
-    TransferSent,
+    HoldPlaced, LevelChange, LotExpired, Payload, PaymentSucceeded, ProviderId, RecurringPeriod,
+    Refunded, TransferReceived, TransferSent, WindowUse,
 };
 
 use crate::{
@@ -148,7 +148,7 @@ impl Balance {
 }
 
 /// What a charge was paid with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum PaidWith {
     /// Given lots only.
@@ -161,16 +161,29 @@ pub enum PaidWith {
     #[n(2)]
     Mixed,
     /// Nothing: the price was 0.
+    #[default]
     #[n(3)]
     Nothing,
+    /// A pass: it cost nothing as long as that is active.
+    #[n(4)]
+    Pass,
 }
 
 impl PaidWith {
-    /// What these parts say.
+    /// What these parts say, or the pass that paid instead.
     #[must_use]
-    pub fn of(parts: &[Lot]) -> Self {
-        let any = |funding| parts.iter().any(|part| part.funding == funding);
-        match (any(Funding::Granted), any(Funding::Purchased)) {
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a Lot>, pass: Option<u64>) -> Self {
+        if pass.is_some() {
+            return Self::Pass;
+        }
+        let (mut granted, mut purchased) = (false, false);
+        for part in parts {
+            match part.funding {
+                Funding::Granted => granted = true,
+                Funding::Purchased => purchased = true,
+            }
+        }
+        match (granted, purchased) {
             (true, true) => Self::Mixed,
             (true, false) => Self::Granted,
             (false, true) => Self::Purchased,

@@ -7,10 +7,15 @@ use minicbor::{Decode, Encode};
 use super::PaidWith;
 use crate::{
     account::Lot,
-    catalog::OverrunPolicy,
+    catalog::{Attributes, OverrunPolicy},
     name::Name,
     primitives::{Money, Timestamp},
 };
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
+const fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -72,7 +77,7 @@ pub enum Payload {
 }
 
 /// A lot was credited, or an equal one enlarged.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Credited {
     /// What was added, with the id of the lot that it is or enlarges.
@@ -81,10 +86,55 @@ pub struct Credited {
     /// The position of the payment that bought it.
     #[n(1)]
     pub payment: Option<u64>,
+    /// Of points with levels: what the total was worth before and is now.
+    #[n(2)]
+    pub levels: Option<LevelChange>,
+    /// The recurring grant that gave it, and when that is due again.
+    #[n(3)]
+    pub recurring: Option<RecurringPeriod>,
+}
+
+/// Levels of points, from 1, as the catalog of the event counted them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct LevelChange {
+    /// Before the event.
+    #[n(0)]
+    pub before: u32,
+    /// After it.
+    #[n(1)]
+    pub after: u32,
+}
+
+/// A recurring grant was given for a period.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RecurringPeriod {
+    /// The grant.
+    #[n(0)]
+    pub grant: Name,
+    /// When the next period begins.
+    #[n(1)]
+    pub next_at: Timestamp,
+}
+
+/// Something counted in the window of a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct WindowUse {
+    /// The limit.
+    #[n(0)]
+    pub limit: Name,
+    /// How long it counts, in microseconds.
+    #[n(1)]
+    pub window_us: i64,
+    /// Whether the place is free again if a hold is given up.
+    #[n(2)]
+    pub returns: bool,
 }
 
 /// An operation was charged.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Debited {
     /// The operation; absent for an explicit price without one.
@@ -105,10 +155,21 @@ pub struct Debited {
     /// What was taken, in order of consumption; sums to `amount`.
     #[n(5)]
     pub parts: Vec<Lot>,
+    /// What was said about the operation, with the catalog's defaults.
+    #[n(6)]
+    #[cbor(default, skip_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
+    /// The lot of the pass that paid, if one did.
+    #[n(7)]
+    pub pass: Option<u64>,
+    /// The limits that it counts in.
+    #[n(8)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub counted_in: Vec<WindowUse>,
 }
 
 /// A charge or a capture was refunded, in part or whole.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Refunded {
     /// The position of the Debited or HoldCaptured event.
@@ -137,10 +198,17 @@ pub struct Refunded {
     /// The operation counts as not done: its charge is refunded whole.
     #[n(7)]
     pub uncounted: bool,
+    /// The lot of the pass that paid for it, which may pay so many times again.
+    #[n(8)]
+    pub pass: Option<u64>,
+    /// How many of the operation were charged.
+    #[n(9)]
+    #[cbor(default, skip_if = "is_zero")]
+    pub quantity: i64,
 }
 
 /// Lots were reserved for a running operation.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct HoldPlaced {
     /// The operation; absent for an explicit price without one.
@@ -164,6 +232,17 @@ pub struct HoldPlaced {
     /// When it ends by itself.
     #[n(6)]
     pub expires_at: Timestamp,
+    /// What was said about the operation, with the catalog's defaults.
+    #[n(7)]
+    #[cbor(default, skip_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
+    /// The lot of the pass that pays, if one does.
+    #[n(8)]
+    pub pass: Option<u64>,
+    /// The limits that it counts in.
+    #[n(9)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub counted_in: Vec<WindowUse>,
 }
 
 /// A hold got more time.
@@ -179,7 +258,7 @@ pub struct HoldExtended {
 }
 
 /// A hold was charged, in part or whole.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct HoldCaptured {
     /// The position of the HoldPlaced event.
@@ -224,6 +303,22 @@ pub struct HoldCaptured {
     /// The operation counts as done by this capture.
     #[n(12)]
     pub counted: bool,
+    /// What was said about the operation.
+    #[n(13)]
+    #[cbor(default, skip_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
+    /// The lot of the pass that paid, if one did.
+    #[n(14)]
+    pub pass: Option<u64>,
+    /// How many of the operation were held.
+    #[n(15)]
+    #[cbor(default, skip_if = "is_zero")]
+    pub quantity: i64,
+    /// Of a late capture: the limits that it counts in again, because its place
+    /// was given back when the hold expired.
+    #[n(16)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub counted_in: Vec<WindowUse>,
 }
 
 /// A hold was given up, or ended by time.
@@ -261,7 +356,7 @@ pub struct LotExpired {
 }
 
 /// A person corrected a balance.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Adjusted {
     /// The asset.
@@ -277,6 +372,9 @@ pub struct Adjusted {
     /// What was added, if `delta` is positive.
     #[n(3)]
     pub lot: Option<Lot>,
+    /// Of points with levels: what the total was worth before and is now.
+    #[n(4)]
+    pub levels: Option<LevelChange>,
 }
 
 /// Lots went to another account.

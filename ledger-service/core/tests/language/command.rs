@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger_core::{
     Command, Money, Name, RequestId, Timestamp,
     account::Funding,
-    catalog::OverrunPolicy,
+    catalog::{Attributes, OverrunPolicy},
     command::{
         Adjust, ApplyCatalog, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount,
         Credit, ExtendHold, OpenAccount, PlaceHold, RecordPayment, Refund, ReleaseHold, Sweep,
@@ -46,12 +46,14 @@ pub(crate) struct Said {
     pub(crate) annotations: Annotations,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) label: Option<String>,
+    pub(crate) origin: String,
 }
 
 /// Reads a line that is a command.
 pub(crate) fn read(words: &Words, scope: &Scope<'_>) -> Said {
     let mut words = words.clone();
     let label = words.option("as");
+    let origin = words.option("origin").unwrap_or_else(|| "bot".to_owned());
     let expires_at = words.option("before").map(|text| time(&text));
     let annotations = annotations(&mut words);
     let (account, command) = command(&mut words, scope);
@@ -62,6 +64,7 @@ pub(crate) fn read(words: &Words, scope: &Scope<'_>) -> Said {
         annotations,
         expires_at,
         label,
+        origin,
     }
 }
 
@@ -85,7 +88,13 @@ fn command(words: &mut Words, scope: &Scope<'_>) -> (String, Command) {
         let overrides = words.options("env.");
         return (
             "@house".to_owned(),
-            Command::ApplyCatalog(ApplyCatalog { text, overrides }),
+            Command::ApplyCatalog(ApplyCatalog {
+                text,
+                overrides,
+                expected_version: words
+                    .option("expecting")
+                    .map(|text| text.parse().expect("a version")),
+            }),
         );
     }
     let account = words.word(1).to_owned();
@@ -147,16 +156,20 @@ fn credit(words: &mut Words) -> Command {
 }
 
 fn charge(words: &mut Words) -> Command {
+    let confirmed = words.flag("confirmed");
     let (operation, quantity) = order(words);
     Command::Charge(Charge {
         operation,
         quantity,
         explicit_price: words.option("price").map(|text| asset_amount(&text)),
         max_price: words.option("max").map(|text| asset_amount(&text)),
+        attributes: attributes(words),
+        confirmed,
     })
 }
 
 fn hold(words: &mut Words) -> Command {
+    let confirmed = words.flag("confirmed");
     let (operation, quantity) = order(words);
     Command::PlaceHold(PlaceHold {
         operation,
@@ -165,7 +178,16 @@ fn hold(words: &mut Words) -> Command {
         max_price: words.option("max").map(|text| asset_amount(&text)),
         duration: words.option("for").map(|text| duration(&text)),
         overrun_policy: words.option("overrun").map(|text| overrun(&text)),
+        attributes: attributes(words),
+        confirmed,
     })
+}
+
+/// `attr.model=a attr.quality=high`.
+fn attributes(words: &mut Words) -> Attributes {
+    let said = words.options("attr.").into_iter();
+    said.map(|(name, value)| (name.into(), value.into()))
+        .collect()
 }
 
 /// `ACCOUNT OPERATION xN`; the operation may be left out beside a price.

@@ -3,8 +3,8 @@
 use ledger_core::{
     Account, Event, Payload, Rejection, Timestamp,
     account::{Funding, Lot},
-    catalog::OverrunPolicy,
-    event::{HoldCaptured, HoldEnded, PaidWith, Refunded},
+    catalog::{Attributes, OverrunPolicy},
+    event::{HoldCaptured, HoldEnded, LevelChange, PaidWith, Refunded},
 };
 
 use crate::driver::{DAY, HOUR, MINUTE, SECOND, START};
@@ -52,11 +52,15 @@ pub(crate) fn event(event: &Event) -> String {
             } else {
                 ""
             };
-            format!("Credited {}{by}", new_lot(&it.lot))
+            let each = it.recurring.as_ref().map_or_else(String::new, |period| {
+                format!(" each period of {}", period.grant)
+            });
+            let level = level(it.levels);
+            format!("Credited {}{by}{each}{level}", new_lot(&it.lot))
         }
         Payload::Debited(it) => {
-            let order = order(it.operation.as_deref(), it.quantity);
-            let taken = list(", taking ", &it.parts, "of");
+            let order = ordered(it.operation.as_deref(), it.quantity, &it.attributes);
+            let taken = list(", taking ", &it.parts, "of") + &pass(it.pass);
             format!(
                 "Debited {} {}{order}, {}{taken}",
                 it.amount,
@@ -65,9 +69,9 @@ pub(crate) fn event(event: &Event) -> String {
             )
         }
         Payload::HoldPlaced(it) => {
-            let order = order(it.operation.as_deref(), it.quantity);
+            let order = ordered(it.operation.as_deref(), it.quantity, &it.attributes);
             let until = time(it.expires_at);
-            let taken = list(", taking ", &it.parts, "of");
+            let taken = list(", taking ", &it.parts, "of") + &pass(it.pass);
             let policy = overrun(it.overrun);
             format!(
                 "HoldPlaced {} {}{order} until {until}, {policy}{taken}",
@@ -95,7 +99,8 @@ pub(crate) fn event(event: &Event) -> String {
                 );
                 format!(", adding to #{}", lot.id)
             });
-            format!("Adjusted {:+} {}{taken}{added}", it.delta, it.asset)
+            let level = level(it.levels);
+            format!("Adjusted {:+} {}{taken}{added}{level}", it.delta, it.asset)
         }
         Payload::TransferSent(it) => {
             let taken = list(", taking ", &it.parts, "of");
@@ -124,6 +129,30 @@ pub(crate) fn event(event: &Event) -> String {
     }
 }
 
+/// ` for draw x2 with model=a quality=high`.
+fn ordered(operation: Option<&str>, quantity: i64, attributes: &Attributes) -> String {
+    let said: String = attributes
+        .iter()
+        .map(|(name, value)| format!(" {name}={value}"))
+        .collect();
+    let with = if said.is_empty() { "" } else { " with" };
+    format!("{}{with}{said}", order(operation, quantity))
+}
+
+fn pass(pass: Option<u64>) -> String {
+    pass.map_or_else(String::new, |lot| format!(" #{lot}"))
+}
+
+fn level(levels: Option<LevelChange>) -> String {
+    match levels {
+        Some(level) if level.before != level.after => {
+            format!(", level {} to {}", level.before, level.after)
+        }
+        Some(level) => format!(", level {}", level.after),
+        None => String::new(),
+    }
+}
+
 fn refunded(it: &Refunded) -> String {
     let back = back(&it.parts, &it.graced);
     let undone = if it.uncounted { ", undone" } else { "" };
@@ -146,7 +175,7 @@ fn captured(it: &HoldCaptured) -> String {
             text.push_str(what);
         }
     }
-    text.push_str(&format!(", {}", paid_with(it.paid_with)));
+    text.push_str(&format!(", {}{}", paid_with(it.paid_with), pass(it.pass)));
     text.push_str(&list(", taking ", &it.held_parts, "of"));
     text.push_str(&list(", taking free ", &it.free_parts, "of"));
     text.push_str(&back(&it.released, &it.graced));
@@ -166,6 +195,7 @@ fn paid_with(paid_with: PaidWith) -> &'static str {
         PaidWith::Purchased => "purchased",
         PaidWith::Mixed => "mixed",
         PaidWith::Nothing => "for nothing",
+        PaidWith::Pass => "by pass",
     }
 }
 
@@ -199,6 +229,9 @@ fn new_lot(lot: &Lot) -> String {
     );
     if lot.priority != 0 {
         text.push_str(&format!(", priority {}", lot.priority));
+    }
+    if let Some(origin) = &lot.origin {
+        text.push_str(&format!(", earned in {origin}"));
     }
     if let Some(at) = lot.expires_at {
         text.push_str(&format!(", expires {}", time(at)));
@@ -259,12 +292,41 @@ pub(crate) fn rejection(rejection: &Rejection) -> String {
             available,
             shortfall,
             top_up,
+            package,
         } => {
-            let top_up = top_up.map_or_else(String::new, |amount| format!(" top_up={amount}"));
+            let top_up = top_up.as_ref().map_or_else(String::new, |money| {
+                let currency = if money.currency == *asset {
+                    String::new()
+                } else {
+                    format!(" {}", money.currency)
+                };
+                format!(" top_up={}{currency}", money.amount)
+            });
+            let package = package
+                .as_ref()
+                .map_or_else(String::new, |id| format!(" package={id}"));
             format!(
-                " asset={asset} required={required} available={available} shortfall={shortfall}{top_up}"
+                " asset={asset} required={required} available={available} shortfall={shortfall}{top_up}{package}"
             )
         }
+        Rejection::RateLimited {
+            limit,
+            used,
+            maximum,
+            next_free_at,
+            ..
+        } => {
+            let free = next_free_at.map_or_else(String::new, |at| format!(" free={}", time(at)));
+            format!(" limit={limit} used={used} maximum={maximum}{free}")
+        }
+        Rejection::ConfirmationRequired { asset, amount, .. } => {
+            format!(" asset={asset} amount={amount}")
+        }
+        Rejection::InvalidAttribute {
+            attribute, allowed, ..
+        } => format!(" attribute={attribute} allowed={}", allowed.join(",")),
+        Rejection::NotSoldHere { origin, .. } => format!(" origin={origin}"),
+        Rejection::BadgeAlreadyGranted { asset } => format!(" asset={asset}"),
         Rejection::PriceChanged { asset, amount, .. } => format!(" asset={asset} amount={amount}"),
         Rejection::RefundExceedsCharge {
             amount, refundable, ..

@@ -58,6 +58,7 @@ impl Replay {
         };
         let mut request = self.ledger.request(&said.account, said.command);
         request.annotations = said.annotations;
+        request.origin = said.origin.into();
         request.expires_at = said.expires_at;
         let events = match self.ledger.submit(&request) {
             Ok(events) => events,

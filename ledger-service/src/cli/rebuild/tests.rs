@@ -39,6 +39,7 @@ async fn states_that_were_written_down_are_gone_on_with() {
     let apply = Command::ApplyCatalog(ApplyCatalog {
         text: CATALOG.to_owned(),
         overrides: BTreeMap::new(),
+        expected_version: None,
     });
     let mut requests = vec![request(HOUSE, 0, apply)];
     // More events than a rebuild reads at once, so that all accounts go on in

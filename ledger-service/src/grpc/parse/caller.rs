@@ -46,12 +46,12 @@ impl Caller {
     }
 
     /// Until when the answer is of use.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(in crate::grpc) fn deadline(&self) -> Instant {
         self.deadline
     }
 
     /// Where the request comes from.
-    pub(super) fn origin(self, fields: &mut Fields) -> Name {
+    pub(in crate::grpc) fn origin(self, fields: &mut Fields) -> Name {
         self.origin.unwrap_or_else(|| {
             fields.refuse(ORIGIN, text::ORIGIN_RULE);
             Name::default()

@@ -1,12 +1,14 @@
 //! The commands' own fields.
 
+use std::collections::BTreeMap;
+
 use ledger_core::{
     Command, Name,
     account::Funding,
-    catalog::OverrunPolicy,
+    catalog::{Attributes, OverrunPolicy},
     command::{
-        self, Adjust, AssetAmount, BlockAccount, Change, Charge, CloseAccount, Credit, OpenAccount,
-        PlaceHold, RecordPayment, UnblockAccount,
+        self, Adjust, ApplyCatalog, AssetAmount, BlockAccount, Change, Charge, CloseAccount,
+        Credit, OpenAccount, PlaceHold, RecordPayment, UnblockAccount,
     },
     event::ProviderId,
     limits::{AMOUNT_MAX, HOLD_DURATION_US_MAX, QUANTITY_MAX},
@@ -30,6 +32,12 @@ const PROVIDER_IDS_MAX: usize = 8;
 const PROVIDERS: [&str; 4] = ["yookassa", "telegram_stars", "telegram_payments", "manual"];
 /// The source of credits that name none.
 const CREDIT_SOURCE: &str = "CREDIT";
+/// How many values may replace those of a catalog, and how long they may be.
+const OVERRIDES_MAX: usize = 64;
+const OVERRIDE_BYTES_MAX: usize = 64;
+/// How much may be said about an operation.
+const ATTRIBUTES_MAX: usize = 8;
+const ATTRIBUTE_BYTES_MAX: usize = 63;
 /// One second, in microseconds.
 const HOLD_DURATION_US_MIN: i64 = 1_000_000;
 
@@ -161,6 +169,8 @@ pub(in crate::grpc) fn charge(
         quantity: quantity(message.quantity, fields),
         explicit_price,
         max_price: fields.amount(&MAX_PRICE, message.max_price, 0),
+        attributes: attributes(message.attributes, fields),
+        confirmed: message.confirmed,
     })
 }
 
@@ -178,6 +188,8 @@ pub(in crate::grpc) fn place_hold(
         quantity: quantity(message.quantity, fields),
         explicit_price,
         max_price: fields.amount(&MAX_PRICE, message.max_price, 0),
+        attributes: attributes(message.attributes, fields),
+        confirmed: message.confirmed,
         duration: fields.duration(
             "duration",
             message.duration,
@@ -213,6 +225,19 @@ pub(super) fn check_priced(
         "operation",
         "is required without `explicit_price`",
     );
+}
+
+/// What is said about an operation.
+pub(super) fn attributes(said: BTreeMap<String, String>, fields: &mut Fields) -> Attributes {
+    let is_few = said.len() <= ATTRIBUTES_MAX;
+    fields.check(is_few, "attributes", "must be at most 8 entries");
+    let is_right = |(name, value): (&String, &String)| {
+        text::is_operation(name) && (1..=ATTRIBUTE_BYTES_MAX).contains(&value.len())
+    };
+    let rule = "must be names in lower_snake with values of 1 to 63 bytes";
+    fields.check(said.iter().all(is_right), "attributes", rule);
+    let entry = |(name, value): (String, String)| (name.into(), value.into());
+    said.into_iter().map(entry).collect()
 }
 
 /// How many; 1 if it is not said.
@@ -358,4 +383,25 @@ fn provider_ids(ids: Vec<v1::ProviderId>, fields: &mut Fields) -> Vec<ProviderId
         read.push(id);
     }
     read
+}
+
+pub(in crate::grpc) fn apply_catalog(
+    message: v1::ApplyCatalogRequest,
+    _: Setting<'_>,
+    fields: &mut Fields,
+) -> Command {
+    fields.check(!message.text.is_empty(), "text", REQUIRED);
+    let is_few = message.overrides.len() <= OVERRIDES_MAX;
+    fields.check(is_few, "overrides", "must be at most 64 values");
+    let are_short = message
+        .overrides
+        .iter()
+        .all(|(name, value)| name.len() <= OVERRIDE_BYTES_MAX && value.len() <= OVERRIDE_BYTES_MAX);
+    let rule = "must be names and values of at most 64 bytes";
+    fields.check(are_short, "overrides", rule);
+    Command::ApplyCatalog(ApplyCatalog {
+        text: message.text,
+        overrides: message.overrides,
+        expected_version: fields.version("expected_version", message.expected_version),
+    })
 }

@@ -97,6 +97,25 @@ impl Fields {
         name
     }
 
+    /// The account of facts about the book that a mutation names.
+    pub(super) fn house(&mut self, field: &str, book: &str) -> AccountName {
+        let book = self.book(field, book);
+        let house = names::account_name(&book, ledger_core::event::HOUSE);
+        AccountName::parse(house).unwrap_or_default()
+    }
+
+    /// A version; nothing if it is 0, which stands for the present one.
+    pub(in crate::grpc) fn version(&mut self, field: &str, version: i64) -> Option<u64> {
+        self.at_least(field, version, 0);
+        u64::try_from(version).ok().filter(|version| *version > 0)
+    }
+
+    /// A bot or service.
+    pub(in crate::grpc) fn origin(&mut self, field: &str, origin: String) -> Name {
+        self.check(text::is_origin(&origin), field, text::ORIGIN_RULE);
+        origin.into()
+    }
+
     pub(super) fn request_id(&mut self, field: &str, id: &str) -> RequestId {
         // Other spellings that the uuid crate reads are not of the RFC, or not
         // what other clients read.

@@ -20,8 +20,8 @@ mod text;
 pub(super) use batch::{Batch, ParsedBatch, batch};
 pub(super) use caller::Caller;
 pub(super) use command::{
-    adjust, block_account, charge, close_account, credit, open_account, place_hold, record_payment,
-    transfer, unblock_account,
+    adjust, apply_catalog, block_account, charge, close_account, credit, open_account, place_hold,
+    record_payment, transfer, unblock_account,
 };
 pub(super) use fields::Fields;
 pub(super) use filter::EventQuery;

@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(in crate::grpc) struct Envelope {
     pub(super) account: String,
+    /// The message names a book: what it changes is the house's.
+    pub(super) is_of_book: bool,
     pub(super) request_id: String,
     pub(super) validate_only: bool,
     pub(super) expire_time: Option<prost_types::Timestamp>,
@@ -33,6 +35,7 @@ macro_rules! enveloped {
             fn envelope(&mut self) -> Envelope {
                 Envelope {
                     account: std::mem::take(&mut self.account),
+                    is_of_book: false,
                     request_id: std::mem::take(&mut self.request_id),
                     validate_only: self.validate_only,
                     expire_time: self.expire_time.take(),
@@ -47,6 +50,19 @@ enveloped! {
     OpenAccountRequest CloseAccountRequest BlockAccountRequest UnblockAccountRequest CreditRequest
     ChargeRequest PlaceHoldRequest ExtendHoldRequest CaptureHoldRequest ReleaseHoldRequest
     RefundRequest TransferRequest AdjustRequest RecordPaymentRequest
+}
+
+impl Enveloped for v1::ApplyCatalogRequest {
+    fn envelope(&mut self) -> Envelope {
+        Envelope {
+            account: std::mem::take(&mut self.book),
+            is_of_book: true,
+            request_id: std::mem::take(&mut self.request_id),
+            validate_only: self.validate_only,
+            expire_time: self.expire_time.take(),
+            annotations: self.annotations.take(),
+        }
+    }
 }
 
 /// What a command's own fields may be compared with.
@@ -113,11 +129,16 @@ impl Item {
     ) -> (AccountName, Request) {
         let Envelope {
             account,
+            is_of_book,
             request_id,
             annotations,
             ..
         } = self.envelope;
-        let name = fields.own_account("account", account);
+        let name = if is_of_book {
+            fields.house("book", &account)
+        } else {
+            fields.own_account("account", account)
+        };
         let request_id = fields.request_id("request_id", &request_id);
         let annotations = fields.annotations(annotations, now);
         let setting = Setting {

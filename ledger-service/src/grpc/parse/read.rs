@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use ledger_core::{Name, Timestamp, command::AssetAmount};
+use ledger_core::{Name, Timestamp, catalog::Attributes, command::AssetAmount};
 use ledger_proto::v1;
 use tonic::Status;
 
 use super::{
     Fields,
-    command::{EXPLICIT_PRICE, check_priced, quantity},
+    caller::Caller,
+    command::{EXPLICIT_PRICE, attributes, check_priced, quantity},
 };
 use crate::grpc::{
     names::AccountName,
@@ -158,21 +159,26 @@ pub(in crate::grpc) struct Order {
     pub(in crate::grpc) quantity: i64,
     /// A price of the caller's own.
     pub(in crate::grpc) explicit_price: Option<AssetAmount>,
+    /// What is said about it.
+    pub(in crate::grpc) attributes: Attributes,
+    /// Who asks.
+    pub(in crate::grpc) origin: Name,
 }
 
 /// Reads what a price is asked for.
 pub(in crate::grpc) fn order(
-    operation: String,
-    ordered: i64,
-    explicit_price: Option<v1::AssetAmount>,
+    asked: v1::QuoteChargeRequest,
+    caller: Caller,
     fields: &mut Fields,
 ) -> Order {
-    let operation = fields.operation("operation", operation);
-    let explicit_price = fields.amount(&EXPLICIT_PRICE, explicit_price, 0);
+    let operation = fields.operation("operation", asked.operation);
+    let explicit_price = fields.amount(&EXPLICIT_PRICE, asked.explicit_price, 0);
     check_priced(operation.as_ref(), explicit_price.as_ref(), fields);
     Order {
         operation,
-        quantity: quantity(ordered, fields),
+        quantity: quantity(asked.quantity, fields),
         explicit_price,
+        attributes: attributes(asked.attributes, fields),
+        origin: caller.origin(fields),
     }
 }

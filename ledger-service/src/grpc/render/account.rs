@@ -7,7 +7,9 @@ use ledger_core::{
 };
 use ledger_proto::v1;
 
-use super::{cost_basis, funding, number, or_empty, overrun, reason, scope, takes, timestamp};
+use super::{
+    attributes, cost_basis, funding, number, or_empty, overrun, reason, scope, takes, timestamp,
+};
 use crate::grpc::names::{AccountName, event_name, lot_name};
 
 /// Balances.
@@ -95,6 +97,9 @@ pub(in crate::grpc) fn lot(account: &AccountName, open: OpenLot) -> v1::Lot {
         cost_basis: cost_basis(&lot),
         create_time: Some(timestamp(lot.created_at)),
         scope: scope(&lot),
+        used_count: lot.used,
+        origin: or_empty(lot.origin.as_ref()),
+        start_time: lot.starts_at.map(timestamp),
         asset: lot.asset.into(),
         source: lot.source.into(),
     }
@@ -114,5 +119,7 @@ pub(in crate::grpc) fn hold(book: &str, hold: &Hold, external_id: Option<&Name>)
         expire_time: Some(timestamp(hold.expires_at)),
         create_time: Some(timestamp(hold.placed_at)),
         takes: takes(&hold.parts),
+        attributes: attributes(&hold.attributes),
+        quantity: hold.quantity,
     }
 }

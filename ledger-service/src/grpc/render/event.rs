@@ -4,8 +4,8 @@ use ledger_core::{Event, RequestId, account::Lot, event as core, event::Payload}
 use ledger_proto::v1::{self, event::Payload as Message};
 
 use super::{
-    asset_amount, balances, cost_basis, funding, money, number, or_empty, overrun, paid_with,
-    reason, scope, take, takes, timestamp,
+    asset_amount, attributes, balances, cost_basis, funding, level_change, money, number, or_empty,
+    overrun, paid_with, reason, scope, take, takes, timestamp,
 };
 use crate::{
     engine::Recorded,
@@ -97,6 +97,7 @@ fn payload(book: &str, event: &Event) -> Message {
             delta: Some(asset_amount(&adjusted.asset, adjusted.delta)),
             takes: takes(&adjusted.parts),
             added: adjusted.lot.as_ref().map(take),
+            level_change: event_level_change(event),
         }),
         Payload::TransferSent(sent) => Message::TransferSent(v1::TransferSent {
             destination_account: account_name(book, &sent.destination),
@@ -113,6 +114,18 @@ fn payload(book: &str, event: &Event) -> Message {
             overrides: applied.overrides.clone(),
         }),
     }
+}
+
+/// What an event did to the level of an asset of points, if it did anything.
+pub(super) fn event_level_change(event: &Event) -> Option<v1::LevelChange> {
+    let (asset, change) = match &event.payload {
+        Payload::Credited(credited) => (&credited.lot.asset, credited.levels?),
+        Payload::Adjusted(adjusted) => (&adjusted.asset, adjusted.levels?),
+        _ => return None,
+    };
+    let mut balances = event.balances.iter();
+    let total = balances.find(|balance| balance.asset == *asset)?.balance;
+    Some(level_change(asset, change, total))
 }
 
 /// The name of an event that was recorded together with this one. A dry run's
@@ -136,6 +149,12 @@ fn credited(book: &str, event: &Event, credited: &core::Credited) -> v1::Credite
             .payment
             .map(|position| companion(book, event, position))
             .unwrap_or_default(),
+        level_change: event_level_change(event),
+        recurring_grant: credited
+            .recurring
+            .as_ref()
+            .map(|period| String::from(&period.grant))
+            .unwrap_or_default(),
     }
 }
 
@@ -146,6 +165,8 @@ fn debited(debited: &core::Debited) -> v1::Debited {
         price: Some(asset_amount(&debited.asset, debited.amount)),
         paid_with: paid_with(debited.paid_with),
         takes: takes(&debited.parts),
+        attributes: attributes(&debited.attributes),
+        pass_lot: number(debited.pass.unwrap_or(0)),
     }
 }
 
@@ -157,6 +178,8 @@ fn hold_placed(placed: &core::HoldPlaced) -> v1::HoldPlaced {
         overrun_policy: overrun(placed.overrun),
         expire_time: Some(timestamp(placed.expires_at)),
         takes: takes(&placed.parts),
+        attributes: attributes(&placed.attributes),
+        pass_lot: number(placed.pass.unwrap_or(0)),
     }
 }
 
@@ -177,6 +200,9 @@ fn hold_captured(book: &str, captured: &core::HoldCaptured) -> v1::HoldCaptured 
         uncovered_amount: captured.uncovered,
         r#final: captured.is_final,
         late: captured.late,
+        attributes: attributes(&captured.attributes),
+        pass_lot: number(captured.pass.unwrap_or(0)),
+        quantity: captured.quantity,
     }
 }
 

@@ -3,24 +3,28 @@
 //! time.
 
 mod account;
+mod catalog;
 mod event;
 mod mutation;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use ledger_core::{
     Money, Name, Timestamp,
     account::{Funding, Lot},
-    catalog::OverrunPolicy,
-    event::{PaidWith, Reason},
+    catalog::{Attributes, OverrunPolicy},
+    event::{LevelChange, PaidWith, Reason},
 };
 use ledger_proto::v1;
 
 pub(super) use account::{account, balances, hold, lot, open_lots, state};
+pub(super) use catalog::{packages, top_ups};
 pub(super) use event::event;
 pub(super) use mutation::{
-    Done, adjust, capture_hold, charge, extend_hold, open_account, place_hold, record_payment,
-    refund, release_hold, result, transfer,
+    Done, adjust, apply_catalog, capture_hold, charge, extend_hold, open_account, place_hold,
+    record_payment, refund, release_hold, result, transfer,
 };
 
 /// Microseconds in a second.
@@ -64,8 +68,27 @@ pub(super) fn paid_with(paid_with: PaidWith) -> i32 {
         PaidWith::Purchased => v1::PaidWith::Purchased,
         PaidWith::Mixed => v1::PaidWith::Mixed,
         PaidWith::Nothing => v1::PaidWith::Nothing,
+        PaidWith::Pass => v1::PaidWith::Pass,
     };
     message.into()
+}
+
+/// What was said about an operation.
+pub(super) fn attributes(attributes: &Attributes) -> BTreeMap<String, String> {
+    let text = |(name, value): (&Name, &Name)| (name.into(), value.into());
+    attributes.iter().map(text).collect()
+}
+
+/// What an event did to the level of points, of which there are `total` now.
+pub(super) fn level_change(asset: &str, change: LevelChange, total: i64) -> v1::LevelChange {
+    let level = |level: u32| i32::try_from(level).unwrap_or(i32::MAX);
+    v1::LevelChange {
+        asset: asset.to_owned(),
+        old_level: level(change.before),
+        new_level: level(change.after),
+        leveled_up: change.after > change.before,
+        total_amount: total,
+    }
 }
 
 /// The parts of lots that something took.

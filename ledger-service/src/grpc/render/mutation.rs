@@ -4,7 +4,10 @@ use ledger_core::{Payload, event::PaidWith};
 use ledger_proto::v1;
 use tonic::Status;
 
-use super::{asset_amount, balances, event, or_empty, paid_with, timestamp};
+use super::{
+    asset_amount, attributes, balances, event, event::event_level_change, or_empty, paid_with,
+    timestamp,
+};
 use crate::{
     engine::{Answer, Recorded},
     grpc::{
@@ -70,6 +73,11 @@ pub(in crate::grpc) fn result(done: Done<'_>) -> Option<v1::MutationResult> {
         consistency_token: Consistency::render(answer.seen_at, owner_of_book(book)),
         replayed: answer.replayed,
         account_opened: done.has_opened(),
+        level_changes: answer
+            .events
+            .iter()
+            .filter_map(|recorded| event_level_change(&recorded.event))
+            .collect(),
     })
 }
 
@@ -107,11 +115,13 @@ pub(in crate::grpc) fn place_hold(done: Done<'_>) -> Result<v1::PlaceHoldRespons
         expire_time: Some(timestamp(placed.expires_at)),
         create_time: Some(timestamp(envelope.recorded_at)),
         takes: super::takes(&placed.parts),
+        attributes: attributes(&placed.attributes),
+        quantity: placed.quantity,
     };
     Ok(v1::PlaceHoldResponse {
         result: result(done),
         hold: Some(hold),
-        paid_with: paid_with(PaidWith::of(&placed.parts)),
+        paid_with: paid_with(PaidWith::of(&placed.parts, placed.pass)),
     })
 }
 
@@ -181,5 +191,13 @@ pub(in crate::grpc) fn record_payment(done: Done<'_>) -> Result<v1::RecordPaymen
     Ok(v1::RecordPaymentResponse {
         result: result(done),
         payment,
+    })
+}
+
+pub(in crate::grpc) fn apply_catalog(done: Done<'_>) -> Result<v1::ApplyCatalogResponse, Status> {
+    let (_, applied) = done.get(pick!(CatalogApplied))?;
+    Ok(v1::ApplyCatalogResponse {
+        result: result(done),
+        catalog_version: super::number(applied.catalog_version),
     })
 }

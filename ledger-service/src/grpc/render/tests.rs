@@ -22,6 +22,7 @@ fn lot_of(id: u64, amount: i64) -> Lot {
         basis: amount,
         currency: Some("RUB".into()),
         created_at: Timestamp(0),
+        ..Lot::default()
     }
 }
 
@@ -65,6 +66,7 @@ fn a_dry_run_has_no_names_of_what_was_not_written() {
     let credited = Credited {
         lot: lot_of(1, 100),
         payment: Some(8),
+        ..Credited::default()
     };
     let real = event(
         "b",
@@ -101,6 +103,7 @@ fn a_lot_is_shown_with_its_held_parts() {
         overrun: OverrunPolicy::Reject,
         expires_at: Timestamp(1),
         placed_at: Timestamp(0),
+        ..Hold::default()
     };
     let account = Account {
         status: Status::Open,

@@ -83,6 +83,7 @@ pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
             available,
             shortfall,
             top_up,
+            package,
         } => {
             let mut metadata = vec![
                 ("asset", asset.clone()),
@@ -90,9 +91,56 @@ pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
                 ("available_amount", available.to_string()),
                 ("shortfall_amount", shortfall.to_string()),
             ];
-            metadata.extend(top_up.map(|amount| ("top_up_amount", amount.to_string())));
+            if let Some(top_up) = top_up {
+                metadata.push(("top_up_amount", top_up.amount.to_string()));
+                metadata.push(("top_up_currency", (&top_up.currency).into()));
+            }
+            metadata.extend(package.clone().map(|package| ("package", package)));
             metadata
         }
+        Rejection::InvalidAttribute {
+            operation,
+            attribute,
+            value,
+            allowed,
+        } => {
+            let mut metadata = vec![
+                ("operation", operation.clone()),
+                ("attribute", attribute.clone()),
+            ];
+            metadata.extend(value.clone().map(|value| ("value", value)));
+            metadata.push(("allowed", allowed.join(", ")));
+            metadata
+        }
+        Rejection::VariantNotAvailable { operation } => vec![("operation", operation.clone())],
+        Rejection::NotSoldHere { operation, origin } => {
+            vec![("operation", operation.clone()), ("origin", origin.clone())]
+        }
+        Rejection::RateLimited {
+            limit,
+            used,
+            maximum,
+            next_free_at,
+            now: _,
+        } => {
+            let mut metadata = vec![
+                ("limit", limit.clone()),
+                ("used", used.to_string()),
+                ("maximum", maximum.to_string()),
+            ];
+            metadata.extend(next_free_at.map(|at| ("next_free_time", timestamp(at).to_string())));
+            metadata
+        }
+        Rejection::ConfirmationRequired {
+            asset,
+            amount,
+            threshold,
+        } => vec![
+            ("asset", asset.clone()),
+            ("amount", amount.to_string()),
+            ("confirm_above_amount", threshold.to_string()),
+        ],
+        Rejection::BadgeAlreadyGranted { asset } => vec![("asset", asset.clone())],
         Rejection::HoldNotFound | Rejection::ChargeNotFound => Vec::new(),
         Rejection::HoldEnded { hold, end } => {
             vec![("hold", event(*hold)), ("end", end_name(*end).to_owned())]
@@ -144,6 +192,12 @@ pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
         ],
         Rejection::CatalogForOtherBook { catalog_book } => {
             vec![("catalog_book", catalog_book.clone())]
+        }
+        Rejection::CatalogChanged { catalog_version } => {
+            vec![("catalog_version", catalog_version.to_string())]
+        }
+        Rejection::AssetInUse { asset, account } => {
+            vec![("asset", asset.clone()), ("account", account_of(account))]
         }
         Rejection::InvalidCatalog { problems } => vec![("problems", problems.clone())],
         Rejection::RequestIdReused {

@@ -5,6 +5,7 @@ mod batches;
 mod events;
 mod lists;
 mod mutations;
+mod policy;
 mod reads;
 mod server;
 mod subscribe;
@@ -217,6 +218,7 @@ async fn apply(engine: &Engine, catalog: &str) {
     let command = ApplyCatalog {
         text: catalog.to_owned(),
         overrides: BTreeMap::new(),
+        expected_version: None,
     };
     let request = Request {
         account: HOUSE.into(),

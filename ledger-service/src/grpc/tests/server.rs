@@ -68,6 +68,7 @@ async fn the_api_describes_itself() {
     names.sort();
     let expected = [
         "AccountService",
+        "CatalogService",
         "EventService",
         "LedgerService",
         "PaymentService",

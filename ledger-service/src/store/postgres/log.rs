@@ -138,6 +138,28 @@ pub(super) async fn last_catalog(
     row.as_ref().map(row::event).transpose()
 }
 
+/// The CatalogApplied of a version: they are numbered 1, 2, 3 in their order.
+pub(super) async fn catalog(
+    on: impl PgExecutor<'_>,
+    book: &str,
+    version: u64,
+) -> Result<Option<StoredEvent>, StoreError> {
+    let Some(before) = version.checked_sub(1) else {
+        return Ok(None);
+    };
+    let row = sqlx::query(
+        "SELECT position, body, hash FROM ledger.events
+         WHERE book = $1 AND kind = 18
+         ORDER BY position LIMIT 1 OFFSET $2",
+    )
+    .bind(book)
+    .bind(signed(before))
+    .fetch_optional(on)
+    .await
+    .map_err(store_error)?;
+    row.as_ref().map(row::event).transpose()
+}
+
 /// The last position recorded at or before a time. Times never decrease along a
 /// log, so the span is halved until one position is left: each row of `span` is
 /// one read by key.

@@ -60,6 +60,10 @@ impl Store for PostgresStore {
         log::last_catalog(&self.pool, book).await
     }
 
+    async fn catalog(&self, book: &str, version: u64) -> Result<Option<StoredEvent>, StoreError> {
+        log::catalog(&self.pool, book, version).await
+    }
+
     async fn position_at(&self, book: &str, time: Timestamp) -> Result<u64, StoreError> {
         log::position_at(&self.pool, book, time).await
     }

@@ -73,6 +73,10 @@ impl Store for SqliteStore {
         log::last_catalog(&self.readers, book).await
     }
 
+    async fn catalog(&self, book: &str, version: u64) -> Result<Option<StoredEvent>, StoreError> {
+        log::catalog(&self.readers, book, version).await
+    }
+
     async fn position_at(&self, book: &str, time: Timestamp) -> Result<u64, StoreError> {
         log::position_at(&self.readers, book, time).await
     }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_core::{
     Command, Context, Event, Name, Rejection, Request, Timestamp,
-    decide::{at_present, price},
+    catalog::Attributes,
+    decide::{Order, at_present, price},
     event::Balance,
 };
 use ledger_service::{
@@ -245,7 +246,16 @@ fn read_holds(ledger: &Ledger, accounts: &[Name], snapshot: &Snapshot) -> bool {
                 let present = at_present(account, &context);
                 **account == wallet.account()
                     && ["generate", "edit"].into_iter().all(|operation| {
-                        let priced = price(&present, context.catalog, Some(operation), 1, None)
+                        let order = Order {
+                            operation: Some(operation),
+                            quantity: 1,
+                            attributes: &Attributes::new(),
+                            explicit_price: None,
+                            max_price: None,
+                            confirmed: false,
+                            origin: "bot",
+                        };
+                        let priced = price(&present, context.catalog, &order, context.now)
                             .map(|priced| (priced.asset, priced.amount, priced.parts));
                         priced == quote(ledger, wallet, snapshot.now, operation)
                     })

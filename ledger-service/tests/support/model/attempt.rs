@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ledger_core::{
-    Command, Event, Payload, Rejection, Request, Timestamp,
+    Command, Event, Money, Payload, Rejection, Request, Timestamp,
     account::{Funding, Grace, Hold, Lot, Status},
     catalog::{Grant, parse},
     command::encode,
@@ -208,7 +208,11 @@ impl<'a> Attempt<'a> {
         for grant in &self.ledger.catalog.grants_on_opening {
             let lot = self.granted(grant, 1);
             let lot = identify(&self.own, &mut 0, lot);
-            self.push(Payload::Credited(Credited { lot, payment: None }));
+            self.push(Payload::Credited(Credited {
+                lot,
+                payment: None,
+                ..Credited::default()
+            }));
         }
     }
 
@@ -225,6 +229,7 @@ impl<'a> Attempt<'a> {
             basis: 0,
             currency: None,
             created_at: self.now,
+            ..Lot::default()
         }
     }
 
@@ -359,7 +364,10 @@ impl<'a> Attempt<'a> {
             let mut presets = top_up.presets.clone();
             presets.retain(|preset| *preset >= needed);
             let offer = presets.into_iter().min().unwrap_or(needed);
-            (offer <= top_up.maximum).then_some(offer)
+            (offer <= top_up.maximum).then(|| Money {
+                currency: asset.into(),
+                amount: offer,
+            })
         });
         let asset = asset.to_owned();
         Rejection::InsufficientFunds {
@@ -368,6 +376,7 @@ impl<'a> Attempt<'a> {
             available,
             shortfall,
             top_up,
+            package: None,
         }
     }
 }

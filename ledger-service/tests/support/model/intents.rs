@@ -241,6 +241,8 @@ fn charge(generator: &mut Generator) -> Command {
         quantity,
         explicit_price: None,
         max_price: None,
+        attributes: std::collections::BTreeMap::new(),
+        confirmed: false,
     };
     match random.random_range(0..100) {
         0..30 => {
@@ -283,6 +285,8 @@ fn place_hold(generator: &mut Generator) -> Command {
         max_price: charge.max_price,
         duration,
         overrun_policy: policies[random.random_range(0..4)],
+        attributes: std::collections::BTreeMap::new(),
+        confirmed: false,
     })
 }
 

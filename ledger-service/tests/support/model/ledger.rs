@@ -38,6 +38,7 @@ pub(crate) struct Charged {
     pub(crate) asset: Name,
     pub(crate) left: Vec<Lot>,
     pub(crate) counted: bool,
+    pub(crate) quantity: i64,
 }
 
 /// A hold, whatever became of it.
@@ -239,6 +240,7 @@ impl Ledger {
                     asset: debited.asset.clone(),
                     left: debited.parts.clone(),
                     counted: true,
+                    quantity: debited.quantity,
                 };
                 self.charges.insert(event.position, charged);
             }
@@ -249,6 +251,7 @@ impl Ledger {
                     asset: captured.asset.clone(),
                     left: [&captured.held_parts[..], &captured.free_parts[..]].concat(),
                     counted: captured.counted,
+                    quantity: captured.quantity,
                 };
                 self.charges.insert(event.position, charged);
                 let held = self.holds.get_mut(&captured.hold).unwrap();

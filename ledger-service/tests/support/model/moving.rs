@@ -54,9 +54,14 @@ impl Attempt<'_> {
                 .as_ref()
                 .map(|basis| basis.currency.clone()),
             created_at: self.now,
+            ..Lot::default()
         };
         let lot = self.roomy(lot)?;
-        self.push(Payload::Credited(Credited { lot, payment: None }));
+        self.push(Payload::Credited(Credited {
+            lot,
+            payment: None,
+            ..Credited::default()
+        }));
         Ok(())
     }
 
@@ -179,6 +184,7 @@ impl Attempt<'_> {
                     basis: 0,
                     currency: None,
                     created_at: self.now,
+                    ..Lot::default()
                 };
                 (Vec::new(), Some(self.roomy(lot)?))
             }
@@ -190,6 +196,7 @@ impl Attempt<'_> {
             delta,
             parts,
             lot,
+            ..Adjusted::default()
         }));
         Ok(true)
     }
@@ -215,6 +222,7 @@ impl Attempt<'_> {
             basis: payment.amount.amount,
             currency: Some(currency.clone()),
             created_at: self.now,
+            ..Lot::default()
         };
         let lot = identify(&self.own, &mut 0, lot);
         let position = self.next_position();
@@ -229,6 +237,7 @@ impl Attempt<'_> {
         self.push(Payload::Credited(Credited {
             lot,
             payment: Some(position),
+            ..Credited::default()
         }));
         Ok(())
     }

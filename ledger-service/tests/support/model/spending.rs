@@ -33,6 +33,7 @@ impl Attempt<'_> {
             quantity,
             explicit_price,
             max_price,
+            ..
         } = charge;
         let price = self.price(operation, *quantity, explicit_price, max_price)?;
         let gifts = self.gifts(operation, *quantity);
@@ -46,6 +47,7 @@ impl Attempt<'_> {
             amount: price.amount,
             paid_with: paid_with(&price.parts),
             parts: price.parts,
+            ..Debited::default()
         }));
         self.give(gifts);
         Ok(())
@@ -160,7 +162,11 @@ impl Attempt<'_> {
 
     pub(super) fn give(&mut self, gifts: Vec<Lot>) {
         for lot in gifts {
-            self.push(Payload::Credited(Credited { lot, payment: None }));
+            self.push(Payload::Credited(Credited {
+                lot,
+                payment: None,
+                ..Credited::default()
+            }));
         }
     }
 
@@ -198,6 +204,7 @@ impl Attempt<'_> {
             parts: price.parts,
             overrun: overrun.unwrap_or(OverrunPolicy::Reject),
             expires_at: self.now.plus_us(duration),
+            ..HoldPlaced::default()
         }));
         Ok(())
     }
@@ -327,6 +334,7 @@ impl Attempt<'_> {
         let operation = hold.operation.clone().filter(|_| counted);
         let gifts = self.gifts(&operation, hold.quantity);
         self.push(Payload::HoldCaptured(HoldCaptured {
+            quantity: hold.quantity,
             hold: hold.position,
             operation: hold.operation,
             asset: hold.asset,
@@ -340,6 +348,7 @@ impl Attempt<'_> {
             is_final,
             late: !is_open,
             counted,
+            ..HoldCaptured::default()
         }));
         self.give(gifts);
         Ok(())
@@ -368,6 +377,7 @@ impl Attempt<'_> {
             check_room(&self.own, gone)?;
         }
         self.push(Payload::Refunded(Refunded {
+            quantity: charged.quantity,
             charge: position,
             operation: charged.operation.clone(),
             asset: asset.into(),
@@ -376,6 +386,7 @@ impl Attempt<'_> {
             parts,
             graced,
             uncounted: charged.counted && charged.operation.is_some() && amount == refundable,
+            ..Refunded::default()
         }));
         Ok(())
     }

@@ -153,6 +153,7 @@ impl Wallet {
             assets: assets.collect(),
             operations: self.operations.clone().into_iter().collect(),
             paid: self.paid.clone().into_iter().collect(),
+            ..Account::default()
         }
     }
 
@@ -204,6 +205,7 @@ impl Wallet {
                     overrun: placed.overrun,
                     expires_at: placed.expires_at,
                     placed_at: event.recorded_at,
+                    ..Hold::default()
                 });
             }
             Payload::HoldExtended(extended) => {

@@ -192,8 +192,8 @@ impl BackendRun<'_> {
         }
         let (events, lots, holds) = at.client.clone().size_of(&grown.pick(0)).await?;
         measured.notes.push(format!(
-            "the account has {lots} lots, {holds} holds and in the end {events} events; limits on \
-             operations in a window of time don't exist yet, so no window is full"
+            "the account has {lots} lots, {holds} holds and in the end {events} events; the \
+             catalog has no limits, so no window is full"
         ));
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Grant;
+use crate::catalog::limits::{WRONG_TRIES_DEFAULT, WRONG_TRIES_WINDOW_US_DEFAULT};
 use crate::name::Name;
 
 /// What is bought when less than a threshold is left, for those who have agreed.
@@ -28,6 +29,17 @@ pub struct PromoPolicy {
     pub wrong_tries_max: i64,
     /// The window's length, in microseconds.
     pub wrong_tries_window_us: i64,
+}
+
+impl Default for PromoPolicy {
+    /// Codes that give nothing, and few tries to find one.
+    fn default() -> Self {
+        Self {
+            grant_max: BTreeMap::new(),
+            wrong_tries_max: WRONG_TRIES_DEFAULT,
+            wrong_tries_window_us: WRONG_TRIES_WINDOW_US_DEFAULT,
+        }
+    }
 }
 
 /// What inviting others gives.

@@ -23,7 +23,7 @@ pub use operation::{Attribute, Counts, Limit, Operation, OverrunPolicy, Price, V
 
 /// Billing policy of one book. Made by [`parse`](super::parse); a value of
 /// this type is valid as a whole: whatever it names is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     /// The book that it is for.
     pub book: String,
@@ -71,6 +71,18 @@ pub struct Catalog {
     /// What a refund of a payment does when its lots are spent, unless the
     /// package or the plan says otherwise.
     pub payment_refund: PaymentRefundPolicy,
+}
+
+impl Catalog {
+    /// The catalog of a book that has none yet: it allows nothing.
+    #[must_use]
+    pub fn none(book: &str) -> Self {
+        Self {
+            book: book.to_owned(),
+            time_zone: "UTC".to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A text for users in every language of the product.

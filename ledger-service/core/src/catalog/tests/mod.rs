@@ -1,6 +1,11 @@
 //! A catalog as a bot's owner writes it, and every way to write it wrong.
 
+mod catalogs;
+mod growth;
+mod policy;
+mod sale;
 mod values;
+mod variants;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +17,9 @@ use super::{
 use crate::account::Funding;
 
 const MEDIA_LAB: &str = include_str!("../../../../catalogs/media-lab.toml");
+
+/// Every key that a catalog may have, most of them not as by default.
+const WHOLE: &str = include_str!("whole.toml");
 
 /// Lines 1 to 6 of most texts here; what is tested begins at line 7.
 const HEAD: &str = "\

@@ -56,7 +56,7 @@ fn wrong_assets_are_said() {
     check(
         "assets.XP = { kind = 'Points' }",
         &[],
-        &["line 7: assets.XP.kind: must be one of money, credits, allowance, points"],
+        &["line 7: assets.XP.kind: must be one of money, credits, allowance, points, pass, badge"],
     );
     check(
         "assets.XP = { kind = 'points', exponent = 10 }",

@@ -19,6 +19,8 @@ fn a_charge_has_an_operation_or_a_price() {
         quantity: 1,
         explicit_price: None,
         max_price: None,
+        attributes: std::collections::BTreeMap::new(),
+        confirmed: false,
     };
     assert_eq!(command(charge_message(), charge), Command::Charge(expected));
     let free = v1::ChargeRequest {
@@ -78,6 +80,8 @@ fn holds_last_a_second_to_thirty_days() {
         max_price: None,
         duration: Some(2_592_000_000_000),
         overrun_policy: Some(OverrunPolicy::Cap),
+        attributes: std::collections::BTreeMap::new(),
+        confirmed: false,
     };
     assert_eq!(
         command(message(2_592_000, 0), place_hold),

@@ -210,6 +210,7 @@ fn what_time_made_is_nobodys() {
         basis: 0,
         currency: None,
         created_at: Timestamp(0),
+        ..ledger_core::account::Lot::default()
     };
     let written_along = Event {
         request_id: Some(ledger_core::RequestId([7; 16])),
@@ -222,7 +223,11 @@ fn what_time_made_is_nobodys() {
             lot: lot.clone(),
         }))
     };
-    let credited = ledger_core::event::Credited { lot, payment: None };
+    let credited = ledger_core::event::Credited {
+        lot,
+        payment: None,
+        ..ledger_core::event::Credited::default()
+    };
     let done = Event {
         payload: Payload::Credited(credited),
         ..written_along.clone()

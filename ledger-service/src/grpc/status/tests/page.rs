@@ -33,6 +33,7 @@ fn statuses() -> Vec<Status> {
         out_of_time(),
         invalid_field("f", "d"),
         event_not_found("e"),
+        catalog_not_found("b", 7),
         too_many_subscribers(1),
         overloaded(),
         of_code(Code::Internal),

