@@ -281,7 +281,7 @@ async fn what_is_due_is_ended_without_the_sweeper(database: Database) {
         next_position: seen.head.position + 1,
     };
     assert_eq!(
-        at_present(&seen.accounts[0], &context)
+        at_present("tg:1", &seen.accounts[0], &context)
             .totals("RUB")
             .balance,
         30

@@ -28,6 +28,11 @@ pub const STATE_BYTES_FOR_NEW_PARTS: usize = 15 * 1024;
 /// what is left of [`STATE_BYTES_MAX`] is kept for what is not refused.
 pub const STATE_BYTES_FOR_WINDOWS: usize = 15 * 1024 + 512;
 
+/// What one use in a window takes at most, beside the limit's name, if the window
+/// is new: two heads, its length, the time since the use before, and the count, 9
+/// bytes each.
+pub const WINDOW_USE_BYTES_MAX: usize = 45;
+
 /// How many lots an account remembers to have got the refund grace.
 pub const GRACED_LOTS_MAX: usize = 64;
 

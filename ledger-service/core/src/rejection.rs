@@ -89,6 +89,8 @@ pub enum Rejection {
         amount: i64,
         threshold: i64,
     },
+    #[error("{asset} is a pass or a badge, which is neither spent nor moved")]
+    AssetNotSpendable { asset: String },
     #[error("the account has {asset} already")]
     BadgeAlreadyGranted { asset: String },
     #[error("the price is now {amount} {asset}, which is not what the user was shown")]
@@ -145,7 +147,7 @@ pub enum Rejection {
     CatalogForOtherBook { catalog_book: String },
     #[error("another catalog is in force, of version {catalog_version}")]
     CatalogChanged { catalog_version: u64 },
-    #[error("wallets still hold {asset}, which the catalog lacks")]
+    #[error("wallets still hold {asset}, which the catalog lacks or counts otherwise")]
     AssetInUse { asset: String, account: String },
     #[error("the catalog has errors:\n{problems}")]
     InvalidCatalog { problems: String },
@@ -219,6 +221,7 @@ impl Rejection {
             Self::NotSoldHere { .. } => ("NOT_SOLD_HERE", FailedPrecondition),
             Self::RateLimited { .. } => ("RATE_LIMITED", Kind::RateLimited),
             Self::ConfirmationRequired { .. } => ("CONFIRMATION_REQUIRED", FailedPrecondition),
+            Self::AssetNotSpendable { .. } => ("ASSET_NOT_SPENDABLE", InvalidArgument),
             Self::BadgeAlreadyGranted { .. } => ("BADGE_ALREADY_GRANTED", AlreadyExists),
             Self::PriceChanged { .. } => ("PRICE_CHANGED", FailedPrecondition),
             Self::InsufficientFunds { .. } => ("INSUFFICIENT_FUNDS", FailedPrecondition),

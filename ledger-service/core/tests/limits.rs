@@ -66,6 +66,17 @@ fn hold(operation: &str) -> Command {
     })
 }
 
+fn charge(operation: &str) -> Command {
+    Command::Charge(Charge {
+        operation: Some(operation.into()),
+        quantity: 1,
+        explicit_price: None,
+        max_price: None,
+        attributes: BTreeMap::new(),
+        confirmed: false,
+    })
+}
+
 /// Asks until it is refused, at most so often.
 fn repeat(
     ledger: &mut Ledger,
@@ -453,4 +464,50 @@ fn a_balance_does_not_pass_its_bound_by_what_operations_give() {
     assert!(done < 1000, "{done} times");
     let refused = ledger.run("ann", play).expect_err("it is refused");
     assert_eq!(refused.reason(), "BALANCE_TOO_LARGE");
+}
+
+/// All that one account can be made to keep, at once: lots to the bound, limits
+/// with long names, attributes, and holds that remember both.
+#[test]
+fn windows_and_attributes_are_bounded_with_the_rest() {
+    let long = |prefix: &str, number: usize| format!("{prefix}{number:02}{}", "x".repeat(60));
+    let limits: String = (0..16)
+        .map(|n| {
+            format!(
+                "[limits.{}]\nmaximum = 31\nwindow = '31d'\ncounts = 'completed'\n",
+                long("l", n)
+            )
+        })
+        .collect();
+    let attributes: String = (0..8)
+        .map(|n| {
+            let value = "v".repeat(63);
+            format!(
+                "attributes.{} = {{ values = ['{value}'], default = '{value}' }}\n",
+                long("a", n)
+            )
+        })
+        .collect();
+    let catalog = format!(
+        "{CATALOG}[operations.busy]\n{attributes}prices = [{{ asset = 'C', amount = 0 }}]\n{limits}"
+    );
+    for lots in [0, 40, 120, 160, 200, 230, 250, 400] {
+        let mut ledger = Ledger::new(&catalog);
+        repeat(&mut ledger, lots, |ledger| {
+            let later = ledger.now.plus_us(DAY * 40);
+            let mut credit = credit(1, Some(later));
+            credit.source = format!("{}{}", "S".repeat(50), ledger.next_position()).into();
+            ledger.run("ann", Command::Credit(credit)).map(drop)
+        });
+        for round in 0..40 {
+            ledger.now = ledger.now.plus_us(driver::HOUR * 17);
+            let command = if round % 2 == 0 {
+                hold("busy")
+            } else {
+                charge("busy")
+            };
+            let _ = ledger.run("ann", command);
+            assert_bounded(&ledger);
+        }
+    }
 }

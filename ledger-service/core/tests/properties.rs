@@ -353,7 +353,7 @@ fn context(ledger: &Ledger) -> Context<'_> {
 
 /// The account as reads show it.
 fn present(ledger: &Ledger, id: &str) -> Account {
-    at_present(&ledger.account(id), &context(ledger)).into_owned()
+    at_present(id, &ledger.account(id), &context(ledger)).into_owned()
 }
 
 /// What a run reached: how often, by a name.

@@ -22,7 +22,7 @@ use driver::sources;
 use language::{command::TargetBy, replay::Replay};
 
 /// Reasons that the core gives, in order of precedence.
-const ORDER: [&str; 37] = [
+const ORDER: [&str; 38] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_CLOSED",
     "ACCOUNT_NOT_FOUND",
@@ -38,6 +38,7 @@ const ORDER: [&str; 37] = [
     "VARIANT_NOT_AVAILABLE",
     "UNKNOWN_ASSET",
     "UNKNOWN_CURRENCY",
+    "ASSET_NOT_SPENDABLE",
     "AMOUNT_NOT_POSITIVE",
     "AMOUNT_TOO_LARGE",
     "LOT_EXPIRY_PAST",

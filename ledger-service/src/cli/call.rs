@@ -1,7 +1,7 @@
 //! Calling a running service: JSON in, JSON out, by the descriptors that are
 //! compiled in.
 
-use std::{collections::BTreeMap, io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use bytes::{Buf as _, BufMut as _};
 use clap::Args;
@@ -11,11 +11,12 @@ use thiserror::Error;
 use tonic::{
     Request, Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    transport::Endpoint,
 };
-use tonic_types::StatusExt as _;
 
-use super::{EXIT_USAGE, fail};
+use super::{
+    EXIT_USAGE, fail,
+    server::{self, Server, ServerError},
+};
 
 /// What to call.
 #[derive(Debug, Args)]
@@ -26,9 +27,8 @@ pub(super) struct CallArgs {
     /// The request as JSON (proto3 JSON mapping); `{}` if not given.
     #[arg(default_value = "{}")]
     json: String,
-    /// Where the service listens.
-    #[arg(long, env = "LEDGER_GRPC_ADDR", default_value = "127.0.0.1:50051")]
-    addr: String,
+    #[command(flatten)]
+    server: Server,
     /// Who calls: the `x-ledger-origin` header.
     #[arg(long, default_value = "cli")]
     origin: String,
@@ -49,33 +49,20 @@ enum CallError {
         #[source]
         source: serde_json::Error,
     },
-    #[error("`{0}` is not an address")]
-    Address(String),
     #[error("`{0}` cannot be an origin")]
     Origin(String),
-    #[error("{0} cannot be reached; is `ledger-service serve` running?")]
-    Unreachable(String, #[source] tonic::transport::Error),
-    #[error("{}", describe(.0))]
-    Refused(Box<Status>),
+    #[error(transparent)]
+    Server(#[from] ServerError),
     #[error("the call was answered, but the answer cannot be shown")]
     Answer(#[source] serde_json::Error),
-    #[error("the answer cannot be printed")]
-    Print(#[source] std::io::Error),
 }
 
 pub(super) async fn run(args: CallArgs) -> ExitCode {
     match call(args).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output has what they wanted.
-        Err(CallError::Print(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
-        Err(
-            error @ (CallError::Refused(_)
-            | CallError::Unreachable(..)
-            | CallError::Answer(_)
-            | CallError::Print(_)),
-        ) => fail(&error, 1),
+        Err(CallError::Server(error)) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(CallError::Server(error)) if !error.is_usage() => fail(&error, 1),
+        Err(error @ CallError::Answer(_)) => fail(&error, 1),
         Err(error) => fail(&error, EXIT_USAGE),
     }
 }
@@ -100,18 +87,13 @@ async fn call(args: CallArgs) -> Result<(), CallError> {
     };
     let method = find_method(&pool, &name).ok_or(CallError::UnknownMethod(name))?;
     let message = read_request(&method, &args.json)?;
-    let endpoint = Endpoint::from_shared(format!("http://{}", args.addr))
-        .map_err(|_error| CallError::Address(args.addr.clone()))?;
-    let channel = endpoint
-        .connect()
-        .await
-        .map_err(|error| CallError::Unreachable(args.addr.clone(), error))?;
+    let channel = args.server.connect().await?;
     let mut client = tonic::client::Grpc::new(channel)
         .max_decoding_message_size(crate::limits::RESPONSE_BYTES_MAX);
     client
         .ready()
         .await
-        .map_err(|error| CallError::Unreachable(args.addr.clone(), error))?;
+        .map_err(|error| args.server.unreachable(error))?;
 
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let path = path
@@ -124,16 +106,15 @@ async fn call(args: CallArgs) -> Result<(), CallError> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("x-ledger-origin", origin);
     let codec = DynamicCodec(method.clone());
-    let refused = |status| CallError::Refused(Box::new(status));
     if method.is_server_streaming() {
         let mut stream = client
             .server_streaming(request, path, codec)
             .await
-            .map_err(refused)?
+            .map_err(ServerError::from)?
             .into_inner();
         let mut shown = 0;
         while args.limit.is_none_or(|limit| shown < limit) {
-            let Some(answer) = stream.message().await.map_err(refused)? else {
+            let Some(answer) = stream.message().await.map_err(ServerError::from)? else {
                 break;
             };
             print(&answer)?;
@@ -144,7 +125,7 @@ async fn call(args: CallArgs) -> Result<(), CallError> {
     let answer = client
         .unary(request, path, codec)
         .await
-        .map_err(refused)?
+        .map_err(ServerError::from)?
         .into_inner();
     print(&answer)
 }
@@ -176,33 +157,7 @@ fn print(answer: &DynamicMessage) -> Result<(), CallError> {
         .serialize_with_options(&mut writer, &options)
         .map_err(CallError::Answer)?;
     bytes.push(b'\n');
-    let mut output = std::io::stdout().lock();
-    output
-        .write_all(&bytes)
-        .and_then(|()| output.flush())
-        .map_err(CallError::Print)
-}
-
-/// What a status says, with its details.
-pub(super) fn describe(status: &Status) -> String {
-    let mut text = format!("{:?}: {}", status.code(), status.message());
-    let details = status.get_error_details();
-    if let Some(info) = details.error_info() {
-        text.push_str(&format!("\n  reason: {}", info.reason));
-        // In an order, so that the same error reads the same.
-        for (key, value) in info.metadata.iter().collect::<BTreeMap<_, _>>() {
-            text.push_str(&format!("\n  {key}: {value}"));
-        }
-    }
-    if let Some(request) = details.bad_request() {
-        for violation in &request.field_violations {
-            text.push_str(&format!(
-                "\n  {}: {}",
-                violation.field, violation.description
-            ));
-        }
-    }
-    text
+    Ok(server::print(&bytes)?)
 }
 
 /// Messages that are known by their descriptors only.

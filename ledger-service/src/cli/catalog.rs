@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use ledger_core::{
-    Command, Request, RequestId,
+    Command, Rejection, Request, RequestId,
     catalog::{Parsed, parse},
     command::ApplyCatalog,
     event::{Annotations, HOUSE},
@@ -13,9 +13,10 @@ use ledger_core::{
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::{EXIT_USAGE, catalog_remote as remote, config::environment};
+use super::{EXIT_USAGE, catalog_remote as remote, config::environment, server::Server};
 use crate::{
     engine::{Call, CallOptions, Engine, EngineError},
+    projections::{ReadError, held_asset},
     store::StoreError,
 };
 
@@ -46,7 +47,7 @@ enum CatalogCommand {
         /// The catalog (TOML).
         file: PathBuf,
         #[command(flatten)]
-        server: remote::Server,
+        server: Server,
     },
     /// Show the catalog in force, or an earlier one.
     Show {
@@ -56,15 +57,15 @@ enum CatalogCommand {
         #[arg(long, default_value_t = 0, hide_default_value = true)]
         catalog_version: i64,
         #[command(flatten)]
-        server: remote::Server,
+        server: Server,
     },
     /// Show how a file differs from the catalog in force. Exits with 1 if it
-    /// does.
+    /// does, with 2 if that could not be found out.
     Diff {
         /// The catalog (TOML).
         file: PathBuf,
         #[command(flatten)]
-        server: remote::Server,
+        server: Server,
     },
 }
 
@@ -83,6 +84,8 @@ pub(super) enum ApplyError {
     Store(#[from] StoreError),
     #[error("the catalog cannot be applied")]
     Engine(#[from] EngineError),
+    #[error("the accounts cannot be looked through")]
+    Read(#[from] ReadError),
     #[error("the catalog is refused: {0}")]
     Refused(String),
 }
@@ -163,7 +166,7 @@ pub(super) async fn apply_file(
     environment: &BTreeMap<String, String>,
 ) -> Result<String, ApplyError> {
     let (text, parsed) = read(path, environment)?;
-    let book = parsed.catalog.book;
+    let book = parsed.catalog.book.clone();
     engine.store().create_book(&book).await?;
     let in_force = engine.read(&book, Vec::new(), None).await?.catalog;
     if in_force.version > 0 && in_force.text == text && in_force.overrides == parsed.overrides {
@@ -174,16 +177,23 @@ pub(super) async fn apply_file(
         );
         return Ok(book);
     }
+    if let Some(held) = held_asset(engine, &book, &parsed.catalog, None).await? {
+        let (asset, account) = (held.asset, (&held.account).into());
+        let rejection = Rejection::AssetInUse { asset, account };
+        return Err(ApplyError::Refused(rejection.to_string()));
+    }
+    let version = in_force.version;
     let request = Request {
         account: HOUSE.into(),
-        request_id: Some(request_id(in_force.version, &text, &parsed.overrides)),
+        request_id: Some(request_id(version, &text, &parsed.overrides)),
         origin: "operator".into(),
         annotations: Annotations::default(),
         expires_at: None,
         command: Command::ApplyCatalog(ApplyCatalog {
             text,
             overrides: parsed.overrides,
-            expected_version: None,
+            // As `catalog apply` says it, so that both are one request.
+            expected_version: (version > 0).then_some(version),
         }),
     };
     let call = Call {

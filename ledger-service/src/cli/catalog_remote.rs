@@ -1,63 +1,28 @@
 //! Catalogs of a running service: applied, shown, compared.
 
-use std::{collections::BTreeMap, io::Write as _, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode};
 
-use clap::Args;
 use ledger_core::catalog::Parsed;
 use ledger_proto::v1::{
     ApplyCatalogRequest, Catalog, GetCatalogRequest, catalog_service_client::CatalogServiceClient,
 };
 use similar::TextDiff;
-use thiserror::Error;
-use tonic::{
-    Code, Request, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Request, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 
-use super::{call::describe, catalog::request_id, fail};
+use super::{
+    catalog::request_id,
+    fail,
+    server::{Server, ServerError, print},
+};
 
 /// Lines shown around each difference.
 const CONTEXT_LINES: usize = 3;
 
-/// The running service.
-#[derive(Debug, Args)]
-pub(super) struct Server {
-    /// Where the service listens.
-    #[arg(long, env = "LEDGER_GRPC_ADDR", default_value = "127.0.0.1:50051")]
-    addr: String,
-}
-
-#[derive(Debug, Error)]
-enum RemoteError {
-    #[error("`{0}` is not an address")]
-    Address(String),
-    #[error("{0} cannot be reached; is `ledger-service serve` running?")]
-    Unreachable(String, #[source] tonic::transport::Error),
-    #[error("{}", describe(.0))]
-    Refused(Box<Status>),
-    #[error("the answer has no catalog in it")]
-    Empty,
-    #[error("the answer cannot be printed")]
-    Print(#[source] std::io::Error),
-}
-
-impl From<Status> for RemoteError {
-    fn from(status: Status) -> Self {
-        Self::Refused(Box::new(status))
-    }
-}
-
 type Client = CatalogServiceClient<Channel>;
 
-async fn connect(server: &Server) -> Result<Client, RemoteError> {
-    let endpoint = Endpoint::from_shared(format!("http://{}", server.addr))
-        .map_err(|_error| RemoteError::Address(server.addr.clone()))?;
-    let channel = endpoint
-        .connect()
-        .await
-        .map_err(|error| RemoteError::Unreachable(server.addr.clone(), error))?;
-    Ok(Client::new(channel))
+async fn connect(server: &Server) -> Result<Client, ServerError> {
+    Ok(Client::new(server.connect().await?))
 }
 
 /// The catalog of a version; nothing if the book does not exist.
@@ -65,17 +30,13 @@ async fn catalog(
     client: &mut Client,
     book: &str,
     catalog_version: i64,
-) -> Result<Option<Catalog>, RemoteError> {
+) -> Result<Option<Catalog>, ServerError> {
     let request = GetCatalogRequest {
         book: format!("books/{book}"),
         catalog_version,
     };
     match client.get_catalog(request).await {
-        Ok(answer) => answer
-            .into_inner()
-            .catalog
-            .map(Some)
-            .ok_or(RemoteError::Empty),
+        Ok(answer) => Ok(answer.into_inner().catalog),
         Err(status) if is_unknown_book(&status) => Ok(None),
         Err(status) => Err(status.into()),
     }
@@ -89,10 +50,10 @@ fn is_unknown_book(status: &Status) -> bool {
 
 /// Brings a checked catalog into force, unless it is.
 pub(super) async fn apply(server: &Server, text: String, parsed: Parsed) -> ExitCode {
-    finish(try_apply(server, text, parsed).await)
+    finish(try_apply(server, text, parsed).await, 1)
 }
 
-async fn try_apply(server: &Server, text: String, parsed: Parsed) -> Result<(), RemoteError> {
+async fn try_apply(server: &Server, text: String, parsed: Parsed) -> Result<(), ServerError> {
     let mut client = connect(server).await?;
     let book = parsed.catalog.book;
     let in_force = catalog(&mut client, &book, 0).await?.unwrap_or_default();
@@ -124,10 +85,10 @@ async fn try_apply(server: &Server, text: String, parsed: Parsed) -> Result<(), 
 
 /// Prints a catalog as it was applied, under what is not in its text.
 pub(super) async fn show(server: &Server, book: &str, catalog_version: i64) -> ExitCode {
-    finish(try_show(server, book, catalog_version).await)
+    finish(try_show(server, book, catalog_version).await, 1)
 }
 
-async fn try_show(server: &Server, book: &str, catalog_version: i64) -> Result<(), RemoteError> {
+async fn try_show(server: &Server, book: &str, catalog_version: i64) -> Result<(), ServerError> {
     let mut client = connect(server).await?;
     let Some(shown) = catalog(&mut client, book, catalog_version).await? else {
         eprintln!("there is no book `{book}`");
@@ -144,7 +105,7 @@ async fn try_show(server: &Server, book: &str, catalog_version: i64) -> Result<(
     text.push_str(&values(&shown.overrides));
     text.push('\n');
     text.push_str(&shown.text);
-    print(&text)
+    print(text.as_bytes())
 }
 
 /// Prints how a file differs from what is in force.
@@ -152,11 +113,12 @@ pub(super) async fn diff(server: &Server, text: &str, parsed: &Parsed) -> ExitCo
     match try_diff(server, text, parsed).await {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::FAILURE,
-        Err(error) => finish(Err(error)),
+        // As of diff(1): 1 is an answer.
+        Err(error) => finish(Err(error), 2),
     }
 }
 
-async fn try_diff(server: &Server, text: &str, parsed: &Parsed) -> Result<bool, RemoteError> {
+async fn try_diff(server: &Server, text: &str, parsed: &Parsed) -> Result<bool, ServerError> {
     let mut client = connect(server).await?;
     let book = &parsed.catalog.book;
     let in_force = catalog(&mut client, book, 0).await?.unwrap_or_default();
@@ -173,7 +135,7 @@ async fn try_diff(server: &Server, text: &str, parsed: &Parsed) -> Result<bool, 
             "the file",
         )
         .to_string();
-    print(&shown)?;
+    print(shown.as_bytes())?;
     Ok(old != new)
 }
 
@@ -185,21 +147,9 @@ fn values(overrides: &BTreeMap<String, String>) -> String {
     overrides.iter().map(line).collect()
 }
 
-fn print(text: &str) -> Result<(), RemoteError> {
-    let mut output = std::io::stdout().lock();
-    output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-        .map_err(RemoteError::Print)
-}
-
-fn finish(result: Result<(), RemoteError>) -> ExitCode {
+fn finish(result: Result<(), ServerError>, failure: u8) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output has what they wanted.
-        Err(RemoteError::Print(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
-        Err(error) => fail(&error, 1),
+        Err(error) if !error.is_closed_pipe() => fail(&error, failure),
+        _ => ExitCode::SUCCESS,
     }
 }

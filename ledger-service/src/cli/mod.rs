@@ -9,6 +9,7 @@ mod http;
 mod rebuild;
 mod scan;
 mod serve;
+mod server;
 mod verify;
 
 use std::{num::NonZeroUsize, process::ExitCode};

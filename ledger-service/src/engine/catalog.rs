@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger_core::{
     Event, Payload,
-    catalog::{Catalog, parse},
+    catalog::{Catalog, parse_applied},
 };
 
 /// The catalog in force.
@@ -41,7 +41,7 @@ impl CatalogInForce {
         let Payload::CatalogApplied(applied) = &event.payload else {
             return Ok(None);
         };
-        let parsed = parse(&applied.text, &applied.overrides)
+        let parsed = parse_applied(&applied.text, &applied.overrides)
             .map_err(|problems| format!("catalog {}: {problems}", applied.catalog_version))?;
         Ok(Some(Self {
             version: applied.catalog_version,

@@ -182,9 +182,9 @@ impl<'a> Draft<'a> {
         let decided = decide(Accounts { own, other }, request, record, &context);
         match decided {
             Err(rejection) => Ok(Verdict::Refused(rejection)),
-            Ok(events) if events.is_empty() => {
-                Ok(Verdict::Nothing(at_present(own, &context).balances()))
-            }
+            Ok(events) if events.is_empty() => Ok(Verdict::Nothing(
+                at_present(&request.account, own, &context).balances(),
+            )),
             Ok(events) if dry => self.dry_run(prepared, events),
             Ok(events) => self.accept(prepared, events),
         }

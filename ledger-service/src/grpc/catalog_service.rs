@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use ledger_core::{
-    Account, Name, Payload, Rejection,
+    Payload, Rejection,
     catalog::{Catalog, parse as parse_catalog},
+    event::HOUSE,
 };
 use ledger_proto::v1::{
     self, ApplyCatalogRequest, ApplyCatalogResponse, GetCatalogRequest, GetCatalogResponse,
@@ -18,15 +19,9 @@ use super::{
     parse::{Caller, Fields},
     render, status,
 };
-use crate::{
-    engine::{EngineError, log},
-    store::StoredEvent,
-};
+use crate::{engine::log, projections::held_asset, store::StoredEvent};
 
 type Answer<T> = Result<Response<T>, Status>;
-
-/// How many accounts are looked through in one go for a removed asset.
-const ACCOUNTS_IN_A_ROW: u32 = 1_000;
 
 /// The service.
 pub(super) struct CatalogApi {
@@ -39,66 +34,30 @@ impl CatalogApi {
         Self { edge }
     }
 
-    /// Refuses a catalog that lacks an asset which wallets still hold. A look
-    /// before the decision: what is credited between the two stays in its
-    /// wallet, and is there again with a catalog that has the asset.
+    /// Refuses a catalog that lacks an asset which wallets still hold.
     async fn check_assets_unused(
         &self,
         request: &ApplyCatalogRequest,
         deadline: Instant,
     ) -> Result<(), Status> {
-        // What is wrong in shape is told by the mutation itself.
+        // It was accepted as it is, so the book is one and the text can be read.
         let Some(book) = names::parse_book(&request.book) else {
             return Ok(());
         };
-        let overrides = request.overrides.clone().into_iter().collect();
-        let Ok(parsed) = parse_catalog(&request.text, &overrides) else {
+        let Ok(parsed) = parse_catalog(&request.text, &request.overrides) else {
             return Ok(());
         };
-        let snapshot = self.edge.snapshot(book, Vec::new(), None, deadline).await?;
-        let in_force = snapshot.catalog.catalog.assets.keys();
-        let removed: Vec<&String> = in_force
-            .filter(|asset| !parsed.catalog.assets.contains_key(*asset))
-            .collect();
-        if removed.is_empty() {
-            return Ok(());
-        }
-        let mut after = Name::default();
-        loop {
-            if deadline <= Instant::now() {
-                return Err(status::engine(&EngineError::DeadlineExceeded, book));
+        let engine = &self.edge.engine;
+        let held = held_asset(engine, book, &parsed.catalog, Some(deadline)).await;
+        match held.map_err(|error| status::read(&error, book))? {
+            Some(held) => {
+                let rejection = Rejection::AssetInUse {
+                    asset: held.asset,
+                    account: (&held.account).into(),
+                };
+                Err(status::rejected(&rejection, book, HOUSE))
             }
-            let rows = self
-                .edge
-                .engine
-                .store()
-                .accounts_after(book, &after, ACCOUNTS_IN_A_ROW)
-                .await
-                .map_err(|error| status::store(&error))?;
-            for row in &rows {
-                let account: Account = minicbor::decode(&row.state)
-                    .map_err(|error| status::damaged(&error.to_string()))?;
-                let held = removed
-                    .iter()
-                    .find(|asset| account.totals(asset).balance != 0);
-                if let Some(asset) = held {
-                    let rejection = Rejection::AssetInUse {
-                        asset: (*asset).clone(),
-                        account: (&row.account).into(),
-                    };
-                    return Err(status::rejected(
-                        &rejection,
-                        book,
-                        ledger_core::event::HOUSE,
-                    ));
-                }
-            }
-            match rows.last() {
-                Some(last) if rows.len() == ACCOUNTS_IN_A_ROW as usize => {
-                    after.clone_from(&last.account);
-                }
-                _ => return Ok(()),
-            }
+            None => Ok(()),
         }
     }
 }
@@ -140,8 +99,19 @@ impl CatalogService for CatalogApi {
         request: Request<ApplyCatalogRequest>,
     ) -> Answer<ApplyCatalogResponse> {
         let deadline = Caller::deadline_of(&request);
-        self.check_assets_unused(request.get_ref(), deadline)
-            .await?;
+        // First without effect: a repeat gets its first answer, and a request that
+        // is refused for itself hears that, before anybody's wallet is looked at.
+        let (metadata, extensions, message) = request.into_parts();
+        let dry = ApplyCatalogRequest {
+            validate_only: true,
+            ..message.clone()
+        };
+        let dry = Request::from_parts(metadata.clone(), extensions.clone(), dry);
+        let tried = self.edge.mutate(dry, parse::apply_catalog).await?;
+        if !tried.is_replayed() {
+            self.check_assets_unused(&message, deadline).await?;
+        }
+        let request = Request::from_parts(metadata, extensions, message);
         let applied = self.edge.mutate(request, parse::apply_catalog).await?;
         Ok(Response::new(render::apply_catalog(applied.done())?))
     }

@@ -35,6 +35,11 @@ pub(super) struct Applied {
 }
 
 impl Applied {
+    /// Whether the request had been applied before.
+    pub(super) const fn is_replayed(&self) -> bool {
+        self.answer.replayed
+    }
+
     /// For rendering.
     pub(super) fn done(&self) -> Done<'_> {
         Done {
@@ -116,10 +121,7 @@ pub(super) fn present<'a>(
     account: &'a Account,
     context: &Context<'_>,
 ) -> Cow<'a, Account> {
-    if name.is_reserved() && account.status == Status::NotOpened {
-        return Cow::Borrowed(account);
-    }
-    at_present(account, context)
+    at_present(name.account(), account, context)
 }
 
 impl Edge {

@@ -5,11 +5,7 @@ mod best;
 
 use std::time::Instant;
 
-use ledger_core::{
-    Account, Name, Timestamp,
-    account::{FOLD_VERSION, Status as Written},
-    command::AssetAmount,
-};
+use ledger_core::{Account, Name, Timestamp, account::Status as Written, command::AssetAmount};
 use ledger_proto::v1::{
     self, ListAccountsRequest, ListAccountsResponse,
     list_accounts_request::{Filter, Order},
@@ -28,6 +24,7 @@ use super::{
 use crate::{
     engine::{EngineError, Snapshot},
     limits::PAGE_SCANNED_EVENTS_MAX,
+    projections::state_of,
     store::StoredAccount,
 };
 
@@ -233,7 +230,9 @@ impl Listing {
         if is_reserved(&row.account) {
             return Ok(None);
         }
-        let written = self.written(edge, &row).await?;
+        let written = state_of(&edge.engine, &self.book, &row, Some(self.deadline))
+            .await
+            .map_err(|error| status::read(&error, &self.book))?;
         let name = account_name(&self.book, &row.account);
         let parsed = AccountName::parse(name.clone()).unwrap_or_default();
         let context = edge::context(&self.book, snapshot);
@@ -244,24 +243,6 @@ impl Listing {
             written,
             present,
         }))
-    }
-
-    /// The state of a row. One that another fold made is asked of the engine,
-    /// which folds it anew.
-    async fn written(&self, edge: &Edge, row: &StoredAccount) -> Result<Account, Status> {
-        if row.fold_version == FOLD_VERSION {
-            return minicbor::decode(&row.state)
-                .map_err(|error| status::damaged(&format!("state of {}: {error}", row.account)));
-        }
-        let wanted = vec![row.account.clone()];
-        let snapshot = edge
-            .snapshot(&self.book, wanted, None, self.deadline)
-            .await?;
-        let account = snapshot
-            .accounts
-            .first()
-            .map(|account| Account::clone(account));
-        account.ok_or_else(|| status::incomplete("an account of a read"))
     }
 
     fn key(&self, present: &Account, written: &Account) -> i64 {

@@ -5,7 +5,7 @@ use ledger_core::{
     Accounts, Command, Context, Payload, Rejection, Request, Timestamp,
     account::Lot,
     command::{AssetAmount, Charge},
-    decide::{Offered, at_present, decide, offered},
+    decide::{Offered, decide, offered},
     event::{Annotations, Debited},
     rejection::Kind,
 };
@@ -92,7 +92,7 @@ fn quote_order(look: &Look, order: &Order) -> Result<Quote, Rejection> {
         Err(rejection) if !is_about_account(&rejection) => Err(rejection),
         outcome => Ok(Quote {
             needs_confirmation: needs_confirmation(&context, &outcome),
-            pass_ends_at: pass_ends_at(look, &context, &outcome),
+            pass_ends_at: pass_ends_at(look, &outcome),
             outcome,
             offered,
             is_not_opened: look.is_not_opened(),
@@ -109,13 +109,9 @@ fn needs_confirmation(context: &Context<'_>, outcome: &Result<Debited, Rejection
 }
 
 /// When the pass ends that would pay, if one would.
-fn pass_ends_at(
-    look: &Look,
-    context: &Context<'_>,
-    outcome: &Result<Debited, Rejection>,
-) -> Option<Timestamp> {
+fn pass_ends_at(look: &Look, outcome: &Result<Debited, Rejection>) -> Option<Timestamp> {
     let pass = outcome.as_ref().ok()?.pass?;
-    let present = at_present(&look.account, context);
+    let present = look.present();
     let lot = present.lots.iter().find(|lot| lot.id == pass)?;
     lot.expires_at
 }

@@ -2,11 +2,13 @@
 //! put it together with the log itself. Nothing here decides anything, and all
 //! of it can be dropped and built again.
 
+mod held_assets;
 mod history;
 mod index;
 
 use thiserror::Error;
 
+pub use held_assets::{HeldAsset, held_asset, state_of};
 pub use history::{AccountHistory, account_at, events_at};
 pub use index::{INDEX_LEASE, Index, index_row};
 

@@ -194,16 +194,18 @@ impl Account {
     }
 
     fn hold_captured(&mut self, captured: &HoldCaptured, at: Timestamp) -> Result<(), u64> {
-        if captured.late {
+        if captured.late && captured.counted {
             self.use_pass(captured.pass, captured.quantity);
-            self.count_in(&captured.counted_in, captured.quantity, at);
         }
+        self.count_in(&captured.counted_in, captured.quantity, at);
         self.remove_parts(&captured.free_parts)?;
         self.take_from_hold(captured.hold, &captured.held_parts, captured.amount)?;
         self.take_from_hold(captured.hold, &captured.released, 0)?;
         self.give_back(&captured.released, &captured.graced);
-        if captured.is_final {
+        if captured.is_final && captured.counted {
             self.holds.retain(|hold| hold.position != captured.hold);
+        } else if captured.is_final {
+            self.end_hold(captured.hold);
         }
         self.lose(&captured.asset, captured.amount);
         self.spend(&captured.asset, captured.amount);
@@ -215,14 +217,7 @@ impl Account {
 
     fn hold_ended(&mut self, ended: &HoldEnded) -> Result<(), u64> {
         self.take_from_hold(ended.hold, &ended.parts, 0)?;
-        if let Some(index) = self
-            .holds
-            .iter()
-            .position(|hold| hold.position == ended.hold)
-        {
-            let hold = self.holds.remove(index);
-            self.give_place_back(&hold);
-        }
+        self.end_hold(ended.hold);
         self.give_back(&ended.parts, &ended.graced);
         Ok(())
     }
@@ -277,12 +272,17 @@ impl Account {
         self.windows.retain(|window| !window.is_empty());
     }
 
-    /// What a hold that is given up had taken besides lots.
-    fn give_place_back(&mut self, hold: &Hold) {
-        self.use_pass(hold.pass, hold.quantity.saturating_neg());
+    /// Ends a hold. One of which nothing was captured gives back what it had
+    /// taken besides lots.
+    fn end_hold(&mut self, id: u64) {
+        let index = self.holds.iter().position(|hold| hold.position == id);
+        let Some(hold) = index.map(|index| self.holds.remove(index)) else {
+            return;
+        };
         if hold.captured > 0 {
             return;
         }
+        self.use_pass(hold.pass, hold.quantity.saturating_neg());
         for limit in &hold.returns_in {
             if let Some(window) = self.windows.get_mut(limit) {
                 window.take_back(hold.placed_at, hold.quantity);

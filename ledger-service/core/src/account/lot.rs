@@ -69,10 +69,6 @@ pub struct Lot {
     /// Of a badge: the origin in which it was earned.
     #[n(12)]
     pub origin: Option<Name>,
-    /// Of a pass that was bought while another was running: when its own time
-    /// begins. It pays for nothing before.
-    #[n(13)]
-    pub starts_at: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
@@ -102,13 +98,12 @@ impl Lot {
             || operation.is_some_and(|name| self.scope.iter().any(|allowed| allowed == name))
     }
 
-    /// Whether it is a pass that pays for `quantity` more operations at `now`,
-    /// each unit of it for `fair_use` in all, or for any number.
+    /// Whether, as a pass, it pays for `quantity` more operations: each unit of it
+    /// for `fair_use` in all, or for any number.
     #[must_use]
-    pub fn admits(&self, quantity: i64, fair_use: Option<i64>, now: Timestamp) -> bool {
+    pub fn admits(&self, quantity: i64, fair_use: Option<i64>) -> bool {
         let used = self.used.saturating_add(quantity);
-        let is_fair = fair_use.is_none_or(|uses| used <= uses.saturating_mul(self.amount));
-        is_fair && self.starts_at.is_none_or(|start| start <= now)
+        fair_use.is_none_or(|uses| used <= uses.saturating_mul(self.amount))
     }
 
     /// Whether it has expired by `now`.
@@ -155,7 +150,6 @@ impl Lot {
             && self.currency == other.currency
             && self.scope == other.scope
             && self.origin == other.origin
-            && self.starts_at == other.starts_at
     }
 }
 

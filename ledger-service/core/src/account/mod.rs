@@ -178,8 +178,8 @@ impl Account {
         parts
     }
 
-    /// The pass of `asset` that pays for `quantity` more of `operation` now, the
-    /// one that ends soonest.
+    /// The pass of `asset` that pays for `quantity` more of `operation`, the one
+    /// that ends soonest. Lots that are due have to have been settled.
     #[must_use]
     pub fn pass(
         &self,
@@ -187,10 +187,9 @@ impl Account {
         operation: Option<&str>,
         quantity: i64,
         fair_use: Option<i64>,
-        now: Timestamp,
     ) -> Option<&Lot> {
         self.lots.iter().find(|lot| {
-            lot.asset == asset && lot.pays_for(operation) && lot.admits(quantity, fair_use, now)
+            lot.asset == asset && lot.pays_for(operation) && lot.admits(quantity, fair_use)
         })
     }
 

@@ -71,7 +71,7 @@ fn read_package<'a>(
         return None;
     };
     if let (Some(package), Some(asset)) = (package, asset)
-        && package.gives(asset) == 0
+        && package.grants().all(|grant| grant.asset != asset)
     {
         report.add(&node.place, format!("gives no {asset}"));
     }

@@ -34,7 +34,7 @@ pub(super) fn read(
         .unwrap_or_default();
     if contents.len().saturating_add(bonuses.len()) > GRANTS_MAX {
         let message = format!("must have {GRANTS_MAX} contents and bonuses or less");
-        context.report.add(&section.place, message);
+        context.advise_against(&section.place, message);
     }
     (contents, bonuses)
 }
@@ -53,7 +53,7 @@ fn read_contents(node: &Node<'_>, bought: Bought, context: &mut Context<'_>) -> 
         .collect();
     if contents.is_empty() && context.report.len() == problems {
         let message = "gives nothing: variables make every part 0";
-        context.report.add(&node.place, message);
+        context.advise_against(&node.place, message);
     }
     contents
 }

@@ -7,6 +7,15 @@ use super::reader::Node;
 use super::report::{Place, Report};
 use crate::name::Name;
 
+/// What a catalog is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be applied, or checked.
+    Apply,
+    /// Because it was applied once.
+    Replay,
+}
+
 /// The problems so far, the environment, and the names that may be referred to.
 pub(super) struct Context<'e> {
     /// What is wrong so far.
@@ -19,17 +28,32 @@ pub(super) struct Context<'e> {
     /// The variables that were named and present, with their values.
     pub(super) overrides: BTreeMap<String, String>,
     environment: &'e BTreeMap<String, String>,
+    purpose: Purpose,
 }
 
 impl<'e> Context<'e> {
     /// The beginning.
-    pub(super) fn new(text: &str, environment: &'e BTreeMap<String, String>) -> Self {
+    pub(super) fn new(
+        text: &str,
+        environment: &'e BTreeMap<String, String>,
+        purpose: Purpose,
+    ) -> Self {
         Self {
             report: Report::new(text),
             assets: BTreeMap::new(),
             operations: BTreeSet::new(),
             overrides: BTreeMap::new(),
             environment,
+            purpose,
+        }
+    }
+
+    /// Says what makes a catalog unwise, though it can be carried out. Every rule
+    /// that is added after catalogs were applied has to come this way: what is in
+    /// a log stays readable for ever.
+    pub(super) fn advise_against(&mut self, place: &Place, message: impl Into<String>) {
+        if self.purpose == Purpose::Apply {
+            self.report.add(place, message);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::context::Context;
 use super::model::Operation;
-use super::report::{Place, Report};
+use super::report::Place;
 use crate::name::Name;
 
 /// An asset that pays for something, and what that gives in return.
@@ -15,7 +16,7 @@ type Edges<'a> = BTreeMap<&'a Name, Vec<(&'a str, &'a Name)>>;
 pub(super) fn refuse(
     operations: &BTreeMap<String, Operation>,
     places: &BTreeMap<String, Place>,
-    report: &mut Report,
+    context: &mut Context<'_>,
 ) {
     let edges = edges(operations);
     let mut told: BTreeSet<&str> = BTreeSet::new();
@@ -35,7 +36,7 @@ pub(super) fn refuse(
             .collect();
         if let Some(place) = places.get(*first) {
             let message = format!("{start} pays for what gives it again: {}", steps.join(", "));
-            report.add(place, message);
+            context.advise_against(place, message);
         }
     }
 }

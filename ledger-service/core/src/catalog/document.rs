@@ -56,7 +56,7 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
         .map(|(id, node)| ((*id).to_owned(), node.place.clone()))
         .collect();
     let operations = operation::read_all(operations, context);
-    cycle::refuse(&operations, &places, &mut context.report);
+    cycle::refuse(&operations, &places, context);
     let packages = package::read_all(&root, context);
     Catalog {
         book: read_book(&root, &mut context.report),

@@ -155,7 +155,7 @@ fn read_lot(
         && let Some(node) = section.optional("scope")
     {
         let message = "a badge pays for nothing, so it has no scope";
-        context.report.add(&node.place, message);
+        context.advise_against(&node.place, message);
     }
     Grant {
         asset: id,

@@ -63,7 +63,7 @@ pub(super) const ATTRIBUTES_MAX: usize = 8;
 pub(super) const VALUES_MAX: usize = 64;
 /// Combinations of values of an operation: what has to be looked through to see
 /// whether each has a price.
-pub(super) const COMBINATIONS_MAX: usize = 4096;
+pub(super) const COMBINATIONS_MAX: usize = 1024;
 /// Variants of an operation.
 pub(super) const VARIANTS_MAX: usize = 256;
 /// Origins that something is for.

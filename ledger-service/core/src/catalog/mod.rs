@@ -63,8 +63,9 @@ pub use model::{
     SecondSuccess, Text, TopUp, Variant,
 };
 pub use problem::{Problem, Problems};
+pub use sale::Buyer;
 
-use context::Context;
+use context::{Context, Purpose};
 use limits::TEXT_BYTES_MAX;
 
 /// What is said about an operation, by attribute.
@@ -93,7 +94,26 @@ pub struct Parsed {
 /// Every problem of the text and of the named variables, in the order of lines.
 /// If the text is not TOML, only that is reported.
 pub fn parse(text: &str, environment: &BTreeMap<String, String>) -> Result<Parsed, Problems> {
-    let mut context = Context::new(text, environment);
+    read(text, environment, Purpose::Apply)
+}
+
+/// Reads a catalog that was applied once, with the values that were recorded
+/// with it. Rules that only advise against something do not count: a later
+/// version of the ledger, with more of them, still reads every log.
+///
+/// # Errors
+///
+/// The text is none that any version has applied.
+pub fn parse_applied(text: &str, overrides: &BTreeMap<String, String>) -> Result<Parsed, Problems> {
+    read(text, overrides, Purpose::Replay)
+}
+
+fn read(
+    text: &str,
+    environment: &BTreeMap<String, String>,
+    purpose: Purpose,
+) -> Result<Parsed, Problems> {
+    let mut context = Context::new(text, environment, purpose);
     if text.len() > TEXT_BYTES_MAX {
         context.report.too_long(TEXT_BYTES_MAX);
         return Err(context.report.into_problems());

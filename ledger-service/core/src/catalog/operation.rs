@@ -125,46 +125,59 @@ fn read_prices(
         .and_then(|node| node.items(&(1..=PRICES_MAX), &mut context.report))
         .unwrap_or_default();
     let mut prices: Vec<Price> = Vec::with_capacity(items.len());
+    let mut free: Vec<Price> = Vec::new();
     for node in &items {
         let Some(price) = read_price(node, quantity_max, context) else {
             continue;
         };
-        check_reached(node, &price, &prices, context);
+        refuse_second(node, &price, &prices, &mut context.report);
+        check_reached(node, &price, &free, context);
+        if is_free(node, &price, context) {
+            free.push(price.clone());
+        }
         prices.push(price);
     }
     prices
 }
 
-/// An alternative that comes after one for the same asset, or after one that
-/// everybody can pay, is never taken.
-fn check_reached(node: &Node<'_>, price: &Price, before: &[Price], context: &mut Context<'_>) {
-    let for_same = |other: &&Price| {
+/// An asset may be one alternative for each origin.
+fn refuse_second(node: &Node<'_>, price: &Price, before: &[Price], report: &mut Report) {
+    let meet = |other: &Price| {
         other.origins.is_empty()
             || price.origins.is_empty()
             || !other.origins.is_disjoint(&price.origins)
     };
-    let mut others = before.iter().filter(for_same);
-    if others.any(|other| other.asset == price.asset)
-        && let Some(table) = node.table(&mut context.report)
-        && let Some(asset) = table.optional("asset")
-    {
+    let is_second = before
+        .iter()
+        .any(|other| other.asset == price.asset && meet(other));
+    if is_second && let Some(asset) = node.table(report).and_then(|table| table.optional("asset")) {
         let message = "priced twice; each asset may be one alternative";
-        context.report.add(&asset.place, message);
+        report.add(&asset.place, message);
     }
-    let is_free = |other: &Price| {
-        let asset = context.assets.get(other.asset.as_str());
-        let is_pass = asset.is_some_and(|asset| {
-            asset
-                .as_ref()
-                .is_none_or(|asset| asset.kind == AssetKind::Pass)
-        });
-        let covers = other.origins.is_empty()
-            || (!price.origins.is_empty() && price.origins.is_subset(&other.origins));
-        other.amount == 0 && !is_pass && covers
+}
+
+/// Whether everybody can pay it, as it is written. One that a variable may
+/// replace is not: what the environment says makes no catalog wrong.
+fn is_free(node: &Node<'_>, price: &Price, context: &mut Context<'_>) -> bool {
+    let asset = context.assets.get(price.asset.as_str());
+    let is_pass = asset
+        .and_then(Option::as_ref)
+        .is_none_or(|asset| asset.kind == AssetKind::Pass);
+    let may_be_replaced = node
+        .table(&mut context.report)
+        .is_some_and(|table| table.optional("env").is_some());
+    price.amount == 0 && !is_pass && !may_be_replaced
+}
+
+/// An alternative after one that everybody can pay is never taken.
+fn check_reached(node: &Node<'_>, price: &Price, free: &[Price], context: &mut Context<'_>) {
+    let covers = |other: &Price| {
+        other.origins.is_empty()
+            || (!price.origins.is_empty() && price.origins.is_subset(&other.origins))
     };
-    if before.iter().any(is_free) {
+    if free.iter().any(covers) {
         let message = "is never reached: an alternative before it costs nothing";
-        context.report.add(&node.place, message);
+        context.advise_against(&node.place, message);
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::block;
 use super::context::Context;
+use super::duration::DAY_US;
 use super::grant::{self, Manner};
 use super::limits::RECURRING_MAX;
 use super::model::{AssetKind, CalendarPeriod, RecurringGrant};
@@ -15,6 +16,18 @@ const PERIODS: [(&str, CalendarPeriod); 3] = [
     ("week", CalendarPeriod::Week),
     ("month", CalendarPeriod::Month),
 ];
+
+/// How many lots of one grant may live at a time: each ends on a day of its own,
+/// so they do not merge, and a wallet holds 256.
+const LOTS_MAX: i64 = 64;
+
+const fn shortest_us(period: CalendarPeriod) -> i64 {
+    match period {
+        CalendarPeriod::Day => DAY_US,
+        CalendarPeriod::Week => 7 * DAY_US,
+        CalendarPeriod::Month => 28 * DAY_US,
+    }
+}
 
 /// Reads what every account gets each period.
 pub(super) fn read_all(
@@ -50,6 +63,15 @@ fn read(node: &Node<'_>, context: &mut Context<'_>) -> Option<RecurringGrant> {
     if context.kind(&grant.asset) == Some(AssetKind::Badge) {
         let message = "a badge is granted once, not each period";
         context.report.add(&section.place, message);
+    }
+    let lots = period
+        .zip(grant.expires_after_us)
+        .map_or(1, |(period, us)| {
+            us.checked_div(shortest_us(period)).unwrap_or(i64::MAX)
+        });
+    if rollover && lots > LOTS_MAX {
+        let message = format!("leaves up to {lots} lots in a wallet; {LOTS_MAX} is the most");
+        context.advise_against(&section.place, message);
     }
     Some(RecurringGrant {
         grant,

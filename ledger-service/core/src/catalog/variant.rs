@@ -137,7 +137,12 @@ fn read_when(
             continue;
         };
         let one_or_many = match node.array_items() {
-            Some(_) => node.items(&(1..=VALUES_MAX), report).unwrap_or_default(),
+            Some(items) => {
+                if items.is_empty() {
+                    report.add(&node.place, "must have a value");
+                }
+                items
+            }
             None => vec![node],
         };
         let mut values = BTreeSet::new();

@@ -2,7 +2,7 @@
 
 use super::{
     Decided, Party,
-    charge::{check_asset, check_price, insufficient},
+    charge::{Lack, check_asset, check_price, insufficient},
     credit::{check_new_lot, check_single, refuse_second_badge},
     grant::{levels, mark_origin},
     work::Work,
@@ -82,12 +82,12 @@ fn take(mut work: Work<'_>, asset: &Name, delta: i64) -> Result<Vec<Decided>, Re
     let required = delta.saturating_neg();
     let available = work.account().totals(asset).available();
     if available < required {
-        return Err(insufficient(
-            work.context.catalog,
+        let lack = Lack {
             asset,
             required,
             available,
-        ));
+        };
+        return Err(insufficient(work.context.catalog, lack, work.buyer(None)));
     }
     let parts = work.account().take_where(asset, required, |_| true);
     // From here on nothing fails.

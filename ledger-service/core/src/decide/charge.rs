@@ -2,13 +2,13 @@
 
 use super::{
     Decided, Party,
-    grant::{Giving, push_grants},
+    grant::{Giving, kind, push_grants},
     limit,
     work::Work,
 };
 use crate::{
     account::{Account, Lot, total},
-    catalog::{AssetKind, AttributeProblem, Attributes, Catalog, Operation},
+    catalog::{AssetKind, AttributeProblem, Attributes, Buyer, Catalog, Operation},
     command::{AssetAmount, Charge},
     event::{Debited, PaidWith, Payload, WindowUse},
     limits::{AMOUNT_MAX, QUANTITY_MAX},
@@ -67,6 +67,7 @@ pub(super) fn charge(mut work: Work<'_>, charge: &Charge) -> Result<Vec<Decided>
     let priced = price(work.account(), context.catalog, &order, context.now)?;
     let grants = Giving::of_operation(&mut work, order.operation, order.quantity);
     grants.check_balances(&work)?;
+    work.own.check_counting(&priced.counted_in)?;
     // From here on nothing fails.
     work.push(
         Party::Own,
@@ -107,7 +108,7 @@ pub fn price(
     let counted_in = limit::check(account, catalog, order.operation, order.quantity, now)?;
     let mut last = None;
     for (index, alternative) in alternatives.iter().enumerate() {
-        let (parts, pass) = match pay(account, catalog, order, alternative, now) {
+        let (parts, pass) = match pay(account, catalog, order, alternative) {
             Ok(paid) => paid,
             Err(available) => {
                 last = Some((alternative, available));
@@ -137,12 +138,18 @@ pub fn price(
             origin: order.origin.to_owned(),
         });
     };
-    Err(insufficient(
-        catalog,
-        &alternative.asset,
-        alternative.amount,
+    // Of a pass one is needed, though it costs nothing.
+    let is_pass = kind(catalog, &alternative.asset) == Some(AssetKind::Pass);
+    let lack = Lack {
+        asset: &alternative.asset,
+        required: alternative.amount.max(i64::from(is_pass)),
         available,
-    ))
+    };
+    let buyer = Buyer {
+        origin: order.origin,
+        operation: order.operation,
+    };
+    Err(insufficient(catalog, lack, buyer))
 }
 
 /// What one alternative would be paid with: parts of lots, or a pass; or what
@@ -152,7 +159,6 @@ fn pay(
     catalog: &Catalog,
     order: &Order<'_>,
     alternative: &AssetAmount,
-    now: Timestamp,
 ) -> Result<(Vec<Lot>, Option<u64>), i64> {
     let asset = catalog.assets.get(alternative.asset.as_str());
     if let Some(asset) = asset.filter(|asset| asset.kind == AssetKind::Pass)
@@ -163,7 +169,6 @@ fn pay(
             order.operation,
             order.quantity,
             asset.fair_use,
-            now,
         );
         return pass.map(|lot| (Vec::new(), Some(lot.id))).ok_or(0);
     }
@@ -202,20 +207,33 @@ pub fn offered(catalog: &Catalog, order: &Order<'_>) -> Result<Offered, Rejectio
         .map(|name| find_operation(catalog, name))
         .transpose()?;
     check_quantity(order.quantity, known)?;
+    if known.is_none()
+        && let Some(attribute) = order.attributes.keys().next()
+    {
+        // Nothing says what it may be: it would be any text, kept for ever.
+        return Err(attribute_rejection(
+            "",
+            None,
+            AttributeProblem::Unknown {
+                attribute: attribute.clone(),
+            },
+        ));
+    }
     let chosen = match (known, order.operation) {
         (Some(operation), Some(name)) => Some(
             operation
                 .choose(order.attributes)
-                .map_err(|problem| attribute_rejection(name, operation, problem))?,
+                .map_err(|problem| attribute_rejection(name, Some(operation), problem))?,
         ),
         _ => None,
     };
     let (attributes, prices) = match chosen {
         Some(chosen) => (chosen.attributes.into_owned(), chosen.prices),
-        None => (order.attributes.clone(), &[][..]),
+        None => (Attributes::new(), &[][..]),
     };
     if let Some(price) = order.explicit_price {
         check_asset(catalog, &price.asset)?;
+        check_movable(catalog, &price.asset)?;
         check_price(price.amount)?;
         return Ok(Offered {
             attributes,
@@ -257,9 +275,13 @@ fn check_quantity(quantity: i64, operation: Option<&Operation>) -> Result<(), Re
     Ok(())
 }
 
-fn attribute_rejection(name: &str, operation: &Operation, problem: AttributeProblem) -> Rejection {
+fn attribute_rejection(
+    name: &str,
+    operation: Option<&Operation>,
+    problem: AttributeProblem,
+) -> Rejection {
     let allowed_of = |attribute: &Name| {
-        let declared = operation.attributes.get(attribute);
+        let declared = operation.and_then(|operation| operation.attributes.get(attribute));
         declared.map_or_else(Vec::new, |declared| {
             declared.values.iter().map(String::from).collect()
         })
@@ -339,12 +361,20 @@ fn check_max_price(
     })
 }
 
-pub(super) fn insufficient(
-    catalog: &Catalog,
-    asset: &str,
-    required: i64,
-    available: i64,
-) -> Rejection {
+/// What there is too little of.
+#[derive(Clone, Copy)]
+pub(super) struct Lack<'a> {
+    pub(super) asset: &'a str,
+    pub(super) required: i64,
+    pub(super) available: i64,
+}
+
+pub(super) fn insufficient(catalog: &Catalog, lack: Lack<'_>, buyer: Buyer<'_>) -> Rejection {
+    let Lack {
+        asset,
+        required,
+        available,
+    } = lack;
     let shortfall = required.saturating_sub(available);
     Rejection::InsufficientFunds {
         asset: asset.to_owned(),
@@ -353,8 +383,18 @@ pub(super) fn insufficient(
         shortfall,
         top_up: catalog.top_up_for(asset, shortfall),
         package: catalog
-            .cheapest_package(asset, shortfall)
+            .cheapest_package(asset, shortfall, buyer)
             .map(ToOwned::to_owned),
+    }
+}
+
+/// A pass is used and a badge worn: neither is spent or moved.
+pub(super) fn check_movable(catalog: &Catalog, asset: &str) -> Result<(), Rejection> {
+    match kind(catalog, asset) {
+        Some(AssetKind::Pass | AssetKind::Badge) => Err(Rejection::AssetNotSpendable {
+            asset: asset.to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Decided, Party,
     charge::{check_amount, check_asset, check_price},
-    grant::{has_badge, kind, levels, mark_origin},
+    grant::{credited, has_badge, kind, mark_origin},
     work::Work,
 };
 use crate::{
@@ -59,16 +59,7 @@ pub(super) fn credit(mut work: Work<'_>, credit: &Credit) -> Result<Vec<Decided>
     check_new_lot(&work, &lot)?;
     // From here on nothing fails.
     let before = work.account().totals(&lot.asset).balance;
-    let levels = levels(catalog, &lot.asset, before, lot.amount);
-    work.push(
-        Party::Own,
-        Payload::Credited(Credited {
-            lot,
-            payment: None,
-            levels,
-            recurring: None,
-        }),
-    );
+    work.push(Party::Own, credited(catalog, lot, before, None));
     Ok(work.finish())
 }
 

@@ -57,17 +57,25 @@ pub(super) fn levels(
     })
 }
 
-/// The recurring grant that is due first, and its period, if one is. A zero
-/// given by the environment gives nothing.
-pub(super) fn due_recurring<'a>(
-    account: &Account,
-    catalog: &'a Catalog,
-    now: Timestamp,
-) -> Option<(&'a Name, &'a RecurringGrant)> {
-    catalog
-        .recurring_grants
-        .iter()
-        .find(|(id, _)| account.recurring.get(id).is_none_or(|next| *next <= now))
+/// The event of a lot that is given to an account which has `before` of its
+/// asset.
+pub(super) fn credited(
+    catalog: &Catalog,
+    lot: Lot,
+    before: i64,
+    recurring: Option<RecurringPeriod>,
+) -> Payload {
+    Payload::Credited(Credited {
+        levels: levels(catalog, &lot.asset, before, lot.amount),
+        lot,
+        payment: None,
+        recurring,
+    })
+}
+
+/// Whether a recurring grant is due.
+pub(super) fn is_due(account: &Account, id: &str, now: Timestamp) -> bool {
+    account.recurring.get(id).is_none_or(|next| *next <= now)
 }
 
 /// The lot of a recurring grant for the period of `now`, and that period.
@@ -143,15 +151,7 @@ pub(super) fn push_grants(work: &mut Work<'_>, giving: Giving) {
             |sum, (_, amount)| sum.saturating_add(*amount),
         );
         given.push((lot.asset.clone(), lot.amount));
-        let levels = levels(work.context.catalog, &lot.asset, before, lot.amount);
-        work.push(
-            Party::Own,
-            Payload::Credited(Credited {
-                lot,
-                payment: None,
-                levels,
-                recurring: None,
-            }),
-        );
+        let credited = credited(work.context.catalog, lot, before, None);
+        work.push(Party::Own, credited);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Decided, Party,
-    charge::{Order, check_price, insufficient, price},
+    charge::{Lack, Order, check_price, insufficient, price},
     grant::{Giving, push_grants},
     limit,
     returns::Returns,
@@ -37,6 +37,7 @@ pub(super) fn place(mut work: Work<'_>, place: &PlaceHold) -> Result<Vec<Decided
     }
     let priced = price(work.account(), catalog, &order, work.context.now)?;
     work.own.check_room(priced.parts.len().max(1))?;
+    work.own.check_hold(&priced)?;
     let operation = order
         .operation
         .and_then(|name| catalog.operations.get(name));
@@ -160,6 +161,7 @@ fn capture_open(
         graced,
         uncovered,
         late: false,
+        pass: hold.pass,
     };
     push_capture(&mut work, capture, hold, taken);
     Ok(work.finish())
@@ -184,6 +186,8 @@ fn cover_overrun(
             held: hold.held(),
         }),
         OverrunPolicy::Cap => Ok((Vec::new(), above)),
+        // A pass is not spent, however much is asked for.
+        OverrunPolicy::OverdrawAvailable if hold.pass.is_some() => Ok((Vec::new(), above)),
         OverrunPolicy::OverdrawAvailable => {
             let parts = work
                 .account()
@@ -213,18 +217,20 @@ fn capture_late(
     }
     let within = asked.min(left);
     let operation = hold.operation.as_deref();
+    let pass = late_pass(&work, hold)?;
     let available = work.account().available_for(&hold.asset, operation);
     if available < within {
-        return Err(insufficient(
-            work.context.catalog,
-            &hold.asset,
-            within,
+        let lack = Lack {
+            asset: &hold.asset,
+            required: within,
             available,
-        ));
+        };
+        let buyer = work.buyer(operation);
+        return Err(insufficient(work.context.catalog, lack, buyer));
     }
     let wanted = match hold.overrun {
-        OverrunPolicy::OverdrawAvailable => asked.min(available),
-        OverrunPolicy::Reject | OverrunPolicy::Cap => within,
+        OverrunPolicy::OverdrawAvailable if pass.is_none() => asked.min(available),
+        _ => within,
     };
     let free_parts = work.account().take(&hold.asset, operation, wanted);
     // From here on nothing fails.
@@ -235,9 +241,34 @@ fn capture_late(
         graced: Vec::new(),
         uncovered: asked.saturating_sub(wanted),
         late: true,
+        pass,
     };
     push_capture(&mut work, capture, hold, taken);
     Ok(work.finish())
+}
+
+/// The pass that pays for a hold which has expired: it gave its use back, so an
+/// active one has to have it, like money.
+fn late_pass(work: &Work<'_>, hold: &Hold) -> Result<Option<u64>, Rejection> {
+    if hold.pass.is_none() {
+        return Ok(None);
+    }
+    let catalog = work.context.catalog;
+    let operation = hold.operation.as_deref();
+    let asset = catalog.assets.get(hold.asset.as_str());
+    let fair_use = asset.and_then(|asset| asset.fair_use);
+    let account = work.account();
+    match account.pass(&hold.asset, operation, hold.quantity, fair_use) {
+        Some(lot) => Ok(Some(lot.id)),
+        None => {
+            let lack = Lack {
+                asset: &hold.asset,
+                required: 1,
+                available: 0,
+            };
+            Err(insufficient(catalog, lack, work.buyer(operation)))
+        }
+    }
 }
 
 /// What a capture takes and gives back.
@@ -248,6 +279,7 @@ struct Taken {
     graced: Vec<u64>,
     uncovered: i64,
     late: bool,
+    pass: Option<u64>,
 }
 
 fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: Taken) {
@@ -257,13 +289,21 @@ fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: 
     let done = is_final && (captured_in_all > 0 || hold.held() == 0);
     let counted = done && hold.operation.is_some();
     let parts = taken.held_parts.iter().chain(&taken.free_parts);
-    let paid_with = PaidWith::of(parts, hold.pass);
+    let paid_with = PaidWith::of(parts, taken.pass);
     let operation = hold.operation.as_deref();
     let grants = counted.then(|| Giving::of_operation(work, operation, hold.quantity));
-    let counted_in = if taken.late {
+    // The hold gave its place back when it expired, unless it had been captured
+    // in part; the first capture after that takes it again. There is no refusing
+    // any more: in a state without room it is not counted.
+    let takes_place = taken.late && hold.captured == 0 && (amount > 0 || done);
+    let counted_in = if takes_place {
         limit::of_late_capture(work.context.catalog, operation)
     } else {
         Vec::new()
+    };
+    let counted_in = match work.own.check_counting(&counted_in) {
+        Ok(()) => counted_in,
+        Err(_) => Vec::new(),
     };
     work.push(
         Party::Own,
@@ -282,7 +322,7 @@ fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: 
             late: taken.late,
             counted,
             attributes: hold.attributes.clone(),
-            pass: hold.pass,
+            pass: taken.pass,
             quantity: hold.quantity,
             counted_in,
         }),

@@ -4,7 +4,6 @@ use crate::{
     account::Account,
     catalog::{Catalog, Counts, Limit},
     event::WindowUse,
-    limits::{PARTS_MAX, STATE_BYTES_FOR_WINDOWS},
     name::Name,
     primitives::Timestamp,
     rejection::Rejection,
@@ -35,12 +34,6 @@ pub(super) fn check(
             });
         }
         counted_in.push(counting(id, limit));
-    }
-    if !counted_in.is_empty() && account.size_bytes() > STATE_BYTES_FOR_WINDOWS {
-        return Err(Rejection::WalletFull {
-            parts: account.parts(),
-            maximum: PARTS_MAX,
-        });
     }
     Ok(counted_in)
 }

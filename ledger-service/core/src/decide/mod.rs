@@ -127,8 +127,9 @@ pub fn decide(
 /// accounts on first use and it is not; without what is due. What reads show.
 #[must_use]
 pub fn at_present<'a>(
+    id: &str,
     account: &'a Account,
     context: &Context<'_>,
 ) -> std::borrow::Cow<'a, Account> {
-    prepare::at_present(account, context)
+    prepare::at_present(id, account, context)
 }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::{
     Context, Party,
-    grant::{due_recurring, granted_lot, levels, mark_origin, recurring_lot},
+    grant::{credited, granted_lot, has_badge, is_due, mark_origin, recurring_lot},
     returns::Returns,
     work::{Side, Work, bare_event},
 };
 use crate::{
     account::{Account, Lot, Status},
-    event::{Credited, Event, HoldEnded, LotExpired, Payload, RecurringPeriod},
+    event::{Event, HoldEnded, LotExpired, Payload, RecurringPeriod},
     name::Name,
 };
 
@@ -22,30 +22,38 @@ pub(super) fn open(work: &mut Work<'_>) {
     }
     for grant in &work.context.catalog.grants_on_opening {
         let mut lot = granted_lot(grant, grant.amount, work.context.now);
+        if has_badge(work.account(), work.context.catalog, &lot.asset) {
+            continue;
+        }
         mark_origin(&mut lot, work.context.catalog, &work.request.origin);
-        let lot = work.own.place(lot);
-        let credited = granted(work.account(), work.context, lot, None);
-        work.prepare(Party::Own, credited);
+        give(work, lot, None);
     }
     give_recurring(work);
 }
 
-/// The events of what the account gets this period and has not got yet. In a
-/// full wallet nothing is given, and it stays due.
+/// The events of what the account gets this period and has not got yet. What
+/// the wallet has no room for stays due.
 pub(super) fn give_recurring(work: &mut Work<'_>) {
     if is_of_the_book(&work.request.account) {
         return;
     }
     let (catalog, now) = (work.context.catalog, work.context.now);
-    while let Some((id, recurring)) = due_recurring(work.account(), catalog, now) {
-        let (lot, period) = recurring_lot(id, recurring, catalog, now);
-        if !takes(&work.own, &lot) {
-            return;
+    for (id, recurring) in &catalog.recurring_grants {
+        if !is_due(work.account(), id, now) {
+            continue;
         }
-        let lot = work.own.place(lot);
-        let credited = granted(work.account(), work.context, lot, Some(period));
-        work.prepare(Party::Own, credited);
+        let (lot, period) = recurring_lot(id, recurring, catalog, now);
+        if takes(&work.own, &lot) {
+            give(work, lot, Some(period));
+        }
     }
+}
+
+fn give(work: &mut Work<'_>, lot: Lot, recurring: Option<RecurringPeriod>) {
+    let lot = work.own.place(lot);
+    let before = work.account().totals(&lot.asset).balance;
+    let credited = credited(work.context.catalog, lot, before, recurring);
+    work.prepare(Party::Own, credited);
 }
 
 /// Whether the account has room for a lot that is given.
@@ -58,21 +66,6 @@ fn is_of_the_book(account: &str) -> bool {
     account.starts_with('@')
 }
 
-fn granted(
-    account: &Account,
-    context: &Context<'_>,
-    lot: Lot,
-    recurring: Option<RecurringPeriod>,
-) -> Payload {
-    let before = account.totals(&lot.asset).balance;
-    Payload::Credited(Credited {
-        levels: levels(context.catalog, &lot.asset, before, lot.amount),
-        lot,
-        payment: None,
-        recurring,
-    })
-}
-
 /// The events that end what is due on one side.
 pub(super) fn settle_due(work: &mut Work<'_>, party: Party) {
     while let Some(payload) = next_due_event(side_account(work, party), work.context) {
@@ -80,42 +73,54 @@ pub(super) fn settle_due(work: &mut Work<'_>, party: Party) {
     }
 }
 
-/// The account as reads show it.
-pub(super) fn at_present<'a>(account: &'a Account, context: &Context<'_>) -> Cow<'a, Account> {
+/// The account as reads show it: what the next decision about it would begin
+/// with.
+pub(super) fn at_present<'a>(
+    id: &str,
+    account: &'a Account,
+    context: &Context<'_>,
+) -> Cow<'a, Account> {
+    let catalog = context.catalog;
     let mut present = Cow::Borrowed(account);
-    if account.status == Status::NotOpened && context.catalog.open_on_first_use {
-        let mut opened = Account::default();
-        for grant in &context.catalog.grants_on_opening {
-            let lot = granted_lot(grant, grant.amount, context.now);
-            give(&mut opened, context, lot, None);
-        }
-        present = Cow::Owned(opened);
-    }
     while let Some(payload) = next_due_event(&present, context) {
         apply_payload(present.to_mut(), context, payload);
     }
-    if present.status != Status::Closed {
-        let catalog = context.catalog;
-        while let Some((id, recurring)) = due_recurring(&present, catalog, context.now) {
-            let (lot, period) = recurring_lot(id, recurring, catalog, context.now);
-            if !takes(&Side::new(&present), &lot) {
-                break;
+    let opens = account.status == Status::NotOpened && catalog.open_on_first_use;
+    if is_of_the_book(id) || !(opens || account.status == Status::Open) {
+        return present;
+    }
+    if opens {
+        let mut opened = Account::default();
+        for grant in &catalog.grants_on_opening {
+            let lot = granted_lot(grant, grant.amount, context.now);
+            if !has_badge(&opened, catalog, &lot.asset) {
+                show(&mut opened, context, lot, None);
             }
-            give(present.to_mut(), context, lot, Some(period));
+        }
+        present = Cow::Owned(opened);
+    }
+    for (id, recurring) in &catalog.recurring_grants {
+        if !is_due(&present, id, context.now) {
+            continue;
+        }
+        let (lot, period) = recurring_lot(id, recurring, catalog, context.now);
+        if takes(&Side::new(&present), &lot) {
+            show(present.to_mut(), context, lot, Some(period));
         }
     }
     present
 }
 
 /// Gives a lot to a copy that is only looked at.
-fn give(
+fn show(
     account: &mut Account,
     context: &Context<'_>,
-    mut lot: Lot,
+    lot: Lot,
     recurring: Option<RecurringPeriod>,
 ) {
-    lot.id = account.lots_created.saturating_add(1);
-    let credited = granted(account, context, lot, recurring);
+    let lot = Side::new(account).place(lot);
+    let before = account.totals(&lot.asset).balance;
+    let credited = credited(context.catalog, lot, before, recurring);
     apply_payload(account, context, credited);
 }
 

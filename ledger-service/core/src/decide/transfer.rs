@@ -3,7 +3,7 @@
 use super::{
     Decided, Party,
     account::refuse_blocked,
-    charge::{check_amount, check_asset, insufficient},
+    charge::{Lack, check_amount, check_asset, check_movable, insufficient},
     prepare,
     work::Work,
 };
@@ -26,6 +26,7 @@ pub(super) fn transfer(mut work: Work<'_>, transfer: &Transfer) -> Result<Vec<De
         });
     }
     check_asset(work.context.catalog, asset)?;
+    check_movable(work.context.catalog, asset)?;
     check_amount(*amount)?;
     admit_destination(&mut work, destination_account)?;
     let sent = work
@@ -36,12 +37,12 @@ pub(super) fn transfer(mut work: Work<'_>, transfer: &Transfer) -> Result<Vec<De
         let purchased = work
             .account()
             .take_where(asset, i64::MAX, |lot| lot.funding == Funding::Purchased);
-        return Err(insufficient(
-            work.context.catalog,
+        let lack = Lack {
             asset,
-            *amount,
-            total(&purchased),
-        ));
+            required: *amount,
+            available: total(&purchased),
+        };
+        return Err(insufficient(work.context.catalog, lack, work.buyer(None)));
     }
     let Some(destination) = &mut work.other else {
         return Err(Rejection::AccountNotFound {

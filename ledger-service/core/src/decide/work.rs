@@ -3,13 +3,15 @@
 
 use std::borrow::Cow;
 
-use super::{Accounts, Context, Decided, Party, prepare};
+use super::{Accounts, Context, Decided, Party, Priced, prepare};
 use crate::{
     account::{Account, Funding, Lot},
+    catalog::Buyer,
     command::Request,
-    event::{Annotations, Event, FORMAT, Payload},
+    event::{Annotations, Event, FORMAT, Payload, WindowUse},
     limits::{
-        AMOUNT_MAX, BALANCE_MAX, PARTS_BEFORE_PURCHASED_MERGE, PARTS_MAX, STATE_BYTES_FOR_NEW_PARTS,
+        AMOUNT_MAX, BALANCE_MAX, PARTS_BEFORE_PURCHASED_MERGE, PARTS_MAX,
+        STATE_BYTES_FOR_NEW_PARTS, STATE_BYTES_FOR_WINDOWS, WINDOW_USE_BYTES_MAX,
     },
     name::Name,
     rejection::Rejection,
@@ -86,15 +88,49 @@ impl<'a> Side<'a> {
         Ok(())
     }
 
+    /// Whether uses can be counted in these windows within the bounds of a state.
+    pub(super) fn check_counting(&self, counted_in: &[WindowUse]) -> Result<(), Rejection> {
+        let bytes = counted_in.iter().fold(0_usize, |sum, used| {
+            sum.saturating_add(used.limit.len())
+                .saturating_add(WINDOW_USE_BYTES_MAX)
+        });
+        if bytes == 0 || self.has_bytes_for(bytes) {
+            return Ok(());
+        }
+        Err(self.full())
+    }
+
+    /// Whether a hold stays within the bounds of a state, besides its parts.
+    pub(super) fn check_hold(&self, priced: &Priced) -> Result<(), Rejection> {
+        let names = priced.counted_in.iter().fold(0_usize, |sum, used| {
+            sum.saturating_add(used.limit.len()).saturating_add(2)
+        });
+        let bytes = minicbor::len(&priced.attributes).saturating_add(names);
+        self.check_counting(&priced.counted_in)?;
+        if self.has_bytes_for(bytes.saturating_mul(2)) {
+            return Ok(());
+        }
+        Err(self.full())
+    }
+
+    fn has_bytes_for(&self, bytes: usize) -> bool {
+        let size = self.account.size_bytes();
+        size.saturating_add(bytes) <= STATE_BYTES_FOR_WINDOWS
+    }
+
+    fn full(&self) -> Rejection {
+        Rejection::WalletFull {
+            parts: self.account.parts(),
+            maximum: PARTS_MAX,
+        }
+    }
+
     /// Whether `parts` more parts of lots stay within the bounds of a state.
     pub(super) fn check_room(&self, parts: usize) -> Result<(), Rejection> {
         let wanted = self.account.parts().saturating_add(parts);
         let crowded = self.account.size_bytes() > STATE_BYTES_FOR_NEW_PARTS;
         if wanted > PARTS_MAX || crowded {
-            return Err(Rejection::WalletFull {
-                parts: self.account.parts(),
-                maximum: PARTS_MAX,
-            });
+            return Err(self.full());
         }
         Ok(())
     }
@@ -122,6 +158,14 @@ impl<'a> Work<'a> {
             context,
             before: accounts.own,
             events: Vec::new(),
+        }
+    }
+
+    /// Who would be told what to buy.
+    pub(super) fn buyer<'o>(&'o self, operation: Option<&'o str>) -> Buyer<'o> {
+        Buyer {
+            origin: &self.request.origin,
+            operation,
         }
     }
 

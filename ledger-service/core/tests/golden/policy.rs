@@ -9,7 +9,7 @@ use ledger_core::{
     },
 };
 
-use super::{LATER, NOW, driver, full_lot};
+use super::{LATER, driver, full_lot};
 
 /// Each with its name.
 pub(crate) fn events() -> [(&'static str, Payload); 4] {
@@ -55,7 +55,6 @@ pub(crate) fn events() -> [(&'static str, Payload); 4] {
     let lot = Lot {
         used: 7,
         origin: Some("quiz_bot".into()),
-        starts_at: Some(NOW),
         ..full_lot()
     };
     let credited = Credited {

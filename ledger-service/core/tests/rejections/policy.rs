@@ -50,6 +50,19 @@ pub(crate) fn cases() -> Vec<Case> {
         )
         .also("credit ann 1 FIRST", "BADGE_ALREADY_GRANTED"),
         case(&[], "credit ann 2 UNLIMITED", "AMOUNT_TOO_LARGE"),
+        case(&rich, "charge ann price=-1:FIRST", "ASSET_NOT_SPENDABLE")
+            .also("charge ann price=-1:TOKEN", "AMOUNT_NOT_POSITIVE"),
+        case(
+            &["open bob"],
+            "transfer ann to bob 0 UNLIMITED",
+            "ASSET_NOT_SPENDABLE",
+        )
+        .also("transfer ann to bob 0 TOKEN", "AMOUNT_NOT_POSITIVE"),
+        case(
+            &rich,
+            "charge ann price=1:TOKEN attr.a=b",
+            "INVALID_ATTRIBUTE",
+        ),
         case(
             &[],
             "apply other_book expecting=7",

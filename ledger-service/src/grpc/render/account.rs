@@ -99,7 +99,6 @@ pub(in crate::grpc) fn lot(account: &AccountName, open: OpenLot) -> v1::Lot {
         scope: scope(&lot),
         used_count: lot.used,
         origin: or_empty(lot.origin.as_ref()),
-        start_time: lot.starts_at.map(timestamp),
         asset: lot.asset.into(),
         source: lot.source.into(),
     }

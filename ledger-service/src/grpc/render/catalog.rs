@@ -51,10 +51,7 @@ fn in_order<'a, T>(
     origin: &Name,
     include_hidden: bool,
 ) -> Vec<T> {
-    let is_sold = |offer: &Offer| {
-        (offer.visible || include_hidden)
-            && (offer.origins.is_empty() || offer.origins.contains(origin))
-    };
+    let is_sold = |offer: &Offer| offer.is_sold_by(origin) && (offer.visible || include_hidden);
     let mut sold: Vec<(i64, T)> = offers
         .filter(|(offer, _)| is_sold(offer))
         .map(|(offer, sold)| (offer.order, sold))

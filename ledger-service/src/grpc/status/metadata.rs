@@ -140,7 +140,9 @@ pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
             ("amount", amount.to_string()),
             ("confirm_above_amount", threshold.to_string()),
         ],
-        Rejection::BadgeAlreadyGranted { asset } => vec![("asset", asset.clone())],
+        Rejection::AssetNotSpendable { asset } | Rejection::BadgeAlreadyGranted { asset } => {
+            vec![("asset", asset.clone())]
+        }
         Rejection::HoldNotFound | Rejection::ChargeNotFound => Vec::new(),
         Rejection::HoldEnded { hold, end } => {
             vec![("hold", event(*hold)), ("end", end_name(*end).to_owned())]

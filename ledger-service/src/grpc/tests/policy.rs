@@ -397,7 +397,7 @@ async fn what_is_on_sale_is_listed_in_its_order() {
         .iter()
         .map(|it| it.package.as_str())
         .collect();
-    assert_eq!(ids, ["small", "large"]);
+    assert_eq!(ids, ["small", "large", "peeking"]);
     let large = &listed.packages[1];
     assert_eq!(
         (
@@ -408,4 +408,49 @@ async fn what_is_on_sale_is_listed_in_its_order() {
     );
     assert_eq!(large.bonuses[0].amount, asset_amount("TOKEN", 2));
     assert_eq!(listed.catalog_version, 1);
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_catalog_is_answered_whatever_wallets_hold_since() {
+    let (mut stand, mut catalogs) = stand().await;
+    let bare = policy()
+        .replace(
+            "[assets.XP]\nkind = \"points\"\nlevels = [0, 100, 300]\n",
+            "",
+        )
+        .replace("{ asset = \"XP\", amount = 100 }, ", "");
+    let first = apply_request(bare);
+    let version = |answer: tonic::Response<v1::ApplyCatalogResponse>| {
+        let answer = answer.into_inner();
+        (answer.catalog_version, answer.result.unwrap().replayed)
+    };
+    let applied = catalogs.apply_catalog(first.clone()).await.unwrap();
+    assert_eq!(version(applied), (2, false));
+    let whole = apply_request(policy());
+    catalogs.apply_catalog(whole).await.unwrap();
+    stand.credited("a", "XP", 7).await;
+    let again = catalogs.apply_catalog(first).await.unwrap();
+    assert_eq!(version(again), (2, true));
+
+    // Counted otherwise is as bad as gone; what is wrong with the request itself
+    // is said first.
+    let finer = policy().replace("kind = \"points\"", "kind = \"points\"\nexponent = 2");
+    let request = apply_request(finer);
+    let status = catalogs.apply_catalog(request.clone()).await.unwrap_err();
+    assert_eq!(reason(&status), "ASSET_IN_USE");
+    let late = v1::ApplyCatalogRequest {
+        expected_version: 1,
+        ..request
+    };
+    let status = catalogs.apply_catalog(late).await.unwrap_err();
+    assert_eq!(reason(&status), "CATALOG_CHANGED");
+}
+
+#[tokio::test]
+async fn the_house_is_shown_no_grants() {
+    let (mut stand, _) = stand().await;
+    let house = stand.balance(get_balance("@house")).await;
+    assert_eq!(told(&house.balances), "");
+    let other = stand.balance(get_balance("anybody")).await;
+    assert_eq!(told(&other.balances), "DAILY 1");
 }

@@ -243,7 +243,7 @@ fn read_holds(ledger: &Ledger, accounts: &[Name], snapshot: &Snapshot) -> bool {
             .zip(&snapshot.accounts)
             .all(|(id, account)| {
                 let wallet = ledger.wallet(id);
-                let present = at_present(account, &context);
+                let present = at_present(id, account, &context);
                 **account == wallet.account()
                     && ["generate", "edit"].into_iter().all(|operation| {
                         let order = Order {

@@ -183,12 +183,15 @@ pub enum SecondSuccess {
 }
 
 impl TopUp {
-    /// What to offer to someone who lacks `shortfall`: at least the minimum,
-    /// rounded up to a preset if one is large enough; nothing if the maximum
-    /// does not cover it.
+    /// What to offer to someone who lacks `shortfall` of what it becomes: at
+    /// least the minimum, rounded up to what the rate takes, and to a preset if
+    /// one is large enough; nothing if the maximum does not cover it.
     #[must_use]
     pub fn suggestion(&self, shortfall: i64) -> Option<i64> {
-        let needed = shortfall.max(self.minimum);
+        let rate = self.rate.as_ref();
+        let (pay, get) = rate.map_or((1, 1), |rate| (rate.pay, rate.get));
+        let times = div_up(shortfall, get)?.max(div_up(self.minimum, pay)?);
+        let needed = times.checked_mul(pay)?;
         let preset = self
             .presets
             .iter()
@@ -199,4 +202,10 @@ impl TopUp {
             .or(Some(needed))
             .filter(|amount| *amount <= self.maximum)
     }
+}
+
+/// How many times a divisor above 0 fits, the last time perhaps in part.
+fn div_up(amount: i64, divisor: i64) -> Option<i64> {
+    let added = divisor.checked_sub(1)?;
+    amount.max(0).checked_add(added)?.checked_div(divisor)
 }

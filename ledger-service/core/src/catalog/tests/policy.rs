@@ -1,7 +1,9 @@
 //! What a catalog says beyond prices: read, and refused where it is wrong.
 
 use super::*;
-use crate::catalog::{AssetKind, AttributeProblem, CalendarPeriod, Counts, Language, Package};
+use crate::catalog::{
+    AssetKind, AttributeProblem, Buyer, CalendarPeriod, Counts, Language, Package, parse_applied,
+};
 
 const POLICY: &str = include_str!("../../../tests/scenarios/catalogs/policy.toml");
 
@@ -38,13 +40,22 @@ fn policy_is_read() {
     assert_eq!(catalog.limits["trainings"].counts, Counts::Completed);
     assert_eq!(catalog.confirm_above["TOKEN"], 4_000);
     let large: &Package = &catalog.packages["large"];
-    assert_eq!(large.gives("TOKEN"), 52);
+    let buyer = |origin, operation| Buyer { origin, operation };
+    assert_eq!(large.gives("TOKEN", buyer("bot", None)), 52);
     assert_eq!(large.offer.badge.as_deref(), Some("popular"));
     assert_eq!(large.contents[0].grant.source, "PURCHASE");
     assert_eq!(large.bonuses[0].source, "BONUS");
-    assert_eq!(catalog.cheapest_package("TOKEN", 5), Some("small"));
-    assert_eq!(catalog.cheapest_package("TOKEN", 6), Some("large"));
-    assert_eq!(catalog.cheapest_package("TOKEN", 53), None);
+    let cheapest = |shortfall, origin, operation| {
+        catalog.cheapest_package("TOKEN", shortfall, buyer(origin, operation))
+    };
+    assert_eq!(cheapest(5, "bot", Some("generate")), Some("small"));
+    assert_eq!(cheapest(6, "bot", Some("generate")), Some("large"));
+    assert_eq!(cheapest(53, "bot", Some("generate")), None);
+    assert_eq!(cheapest(53, "bot", Some("peek")), Some("peeking"));
+    assert_eq!(cheapest(53, "quiz_bot", None), Some("elsewhere"));
+    // What nobody lacks, no package gives either.
+    let pass = catalog.cheapest_package("UNLIMITED", 0, buyer("bot", None));
+    assert_eq!(pass, None);
 }
 
 #[test]
@@ -86,7 +97,11 @@ fn attributes_choose_prices() {
 }
 
 /// Each wrong text, and every problem of it.
-const WRONG: [(&str, &str); 31] = [
+const WRONG: [(&str, &str); 32] = [
+    (
+        "operations.x = { attributes = { m = { values = ['a'] } }, prices = [{ asset = 'RUB', amount = 1 }], variants = [{ when = { m = [] }, refused = true }] }",
+        "line 7: operations.x.variants[0].when.m: must have a value",
+    ),
     (
         "operations.x = { prices = [{ asset = 'FREE', amount = 1 }], grants = [{ asset = 'FREE', amount = 1 }] }",
         "line 7: operations.x: FREE pays for what gives it again: x gives FREE",
@@ -241,4 +256,46 @@ fn a_variable_of_a_limit_is_a_whole_number() {
     for value in ["-1", "1.5", "501", "many", ""] {
         check(text, &[("MAX", value)], &[said]);
     }
+}
+
+/// A package of so many parts and bonuses.
+fn package(part: &str, parts: usize, bonuses: usize) -> String {
+    let contents = vec![part; parts].join(", ");
+    let bonuses = vec!["{ asset = 'FREE', amount = 1 }"; bonuses].join(", ");
+    format!(
+        "packages.p = {{ title = {{ ru = 'x', en = 'x' }}, description = {{ ru = 'x', en = 'x' }}, \
+         prices = {{ RUB = 1 }}, contents = [{contents}], bonuses = [{bonuses}] }}"
+    )
+}
+
+/// A catalog that was applied before there was a rule against what it says stays
+/// readable: without it, its book could not even take a better one.
+#[test]
+fn what_was_applied_once_is_read_for_ever() {
+    let unwise = [
+        "operations.x.prices = [{ asset = 'FREE', amount = 0 }, { asset = 'RUB', amount = 5 }]",
+        "operations.x = { prices = [{ asset = 'FREE', amount = 1 }], grants = [{ asset = 'FREE', amount = 2 }] }",
+        "recurring_grants.d = { asset = 'FREE', amount = 1, period = 'day', rollover = true, expires_after = '365d' }",
+        "assets.BADGE = { kind = 'badge' }\ngrants_on_opening = [{ asset = 'BADGE', scope = ['draw'] }]",
+        &package("{ asset = 'FREE', amount = 1, env = 'N' }", 1, 0),
+        &package("{ asset = 'FREE', amount = 1, weight = 1 }", 16, 1),
+    ];
+    for text in unwise {
+        let text = format!("{HEAD}{text}");
+        let variables = [("N", "0")];
+        assert_eq!(refuse(&text, &variables).iter().count(), 1, "{text}");
+        parse_applied(&text, &environment(&variables)).unwrap();
+    }
+    let wrong = format!("{HEAD}operations.x.prices = [{{ asset = 'NOPE', amount = 1 }}]");
+    parse_applied(&wrong, &BTreeMap::new()).unwrap_err();
+}
+
+/// Free by its variable: what the environment says makes no catalog wrong.
+#[test]
+fn a_price_may_be_replaced_by_nothing() {
+    let text = format!(
+        "{HEAD}operations.x.prices = [{{ asset = 'FREE', amount = 1, env = 'PRICE' }}, {{ asset = 'RUB', amount = 5 }}]"
+    );
+    let catalog = accept(&text, &[("PRICE", "0")]).catalog;
+    assert_eq!(catalog.operations["x"].prices[0].amount, 0);
 }

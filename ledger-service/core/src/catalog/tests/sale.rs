@@ -122,6 +122,35 @@ fn top_ups_and_auto_top_ups_are_read() {
     assert_eq!(auto.monthly_cap, [("RUB".into(), 500_000)].into());
 }
 
+/// Who lacks tokens is offered the roubles that become enough of them.
+#[test]
+fn a_top_up_is_offered_for_what_it_becomes() {
+    let rate = |pay, get| format!("{{ asset = 'FREE', pay = {pay}, get = {get} }}");
+    let text = |rate: &str| {
+        format!(
+            "{HEAD}top_up.RUB = {{ presets = [900], minimum = 250, maximum = 2000, rate = {rate} }}"
+        )
+    };
+    let offered = |catalog: &Catalog, asset: &str, shortfall: i64| {
+        let money = catalog.top_up_for(asset, shortfall)?;
+        assert_eq!(money.currency, "RUB");
+        Some(money.amount)
+    };
+    let catalog = accept(&text(&rate(100, 3)), &[]).catalog;
+    assert_eq!(offered(&catalog, "FREE", 1), Some(900));
+    assert_eq!(offered(&catalog, "FREE", 27), Some(900));
+    assert_eq!(offered(&catalog, "FREE", 28), Some(1000));
+    assert_eq!(offered(&catalog, "FREE", 60), Some(2000));
+    assert_eq!(offered(&catalog, "FREE", 61), None);
+    assert_eq!(offered(&catalog, "FREE", i64::MAX), None);
+    // The roubles themselves are not what it gives.
+    assert_eq!(offered(&catalog, "RUB", 1), None);
+
+    let bare = text(&rate(100, 3)).replace("[900]", "[]");
+    let catalog = accept(&bare, &[]).catalog;
+    assert_eq!(offered(&catalog, "FREE", 1), Some(300));
+}
+
 /// A subscription whose line 9 is its prices, 10 its period, 11 its contents and
 /// 12 is `line`; each of them as it should be, unless it is given.
 fn subscription(prices: &str, period: &str, contents: &str, line: &str) -> String {

@@ -51,6 +51,7 @@ const fn place(rejection: &Rejection) -> usize {
         Rejection::BadgeAlreadyGranted { .. } => 38,
         Rejection::CatalogChanged { .. } => 39,
         Rejection::AssetInUse { .. } => 40,
+        Rejection::AssetNotSpendable { .. } => 41,
     }
 }
 
@@ -339,6 +340,12 @@ pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
         (
             Rejection::AssetInUse { asset, account },
             "FailedPrecondition ASSET_IN_USE account=books/b/accounts/a asset=RUB",
+        ),
+        (
+            Rejection::AssetNotSpendable {
+                asset: "STAR".to_owned(),
+            },
+            "InvalidArgument ASSET_NOT_SPENDABLE asset=STAR",
         ),
     ]
 }
