@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::Asset;
+use super::model::{Asset, AssetKind};
 use super::reader::Node;
 use super::report::{Place, Report};
 use crate::name::Name;
@@ -82,6 +82,12 @@ impl<'e> Context<'e> {
             self.report.unknown(place, "no such asset", id, known);
         }
         asset?
+    }
+
+    /// What an asset is; nothing if there is none or its block is wrong.
+    pub(super) fn kind(&self, id: &str) -> Option<AssetKind> {
+        let asset = self.assets.get(id)?.as_ref()?;
+        Some(asset.kind)
     }
 
     /// The operation that a value names; it is a problem if there is none.

@@ -1,7 +1,7 @@
 //! The whole document: its head, then its blocks in the order in which they
 //! refer to each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeTable;
 
@@ -11,9 +11,12 @@ use super::model::Catalog;
 use super::reader::Section;
 use super::report::Report;
 use super::shape::{BOOK, IDENTIFIER, SOURCE, TIME_ZONE};
-use super::{asset, cycle, grant, limit, operation, package, recurring, text, top_up};
+use super::{
+    asset, auto_top_up, cycle, grant, limit, notice, operation, package, promo, recurring,
+    referral, refund, subscription, text, top_up,
+};
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 22] = [
     "schema",
     "book",
     "time_zone",
@@ -30,6 +33,12 @@ const KEYS: [&str; 16] = [
     "limits",
     "confirm_above",
     "packages",
+    "payment_refund",
+    "subscriptions",
+    "auto_top_up",
+    "promo",
+    "referral",
+    "notices",
 ];
 
 /// The schema that this reader knows.
@@ -48,6 +57,7 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
         .collect();
     let operations = operation::read_all(operations, context);
     cycle::refuse(&operations, &places, context);
+    let packages = package::read_all(&root, context);
     Catalog {
         book: read_book(&root, &mut context.report),
         time_zone: read_time_zone(&root, &mut context.report),
@@ -62,13 +72,23 @@ pub(super) fn read(root: &DeTable<'_>, context: &mut Context<'_>) -> Catalog {
         recurring_grants: recurring::read_all(&root, context),
         limits: limit::read_all(&root, context),
         confirm_above: limit::read_confirm_above(&root, context),
-        packages: package::read_all(&root, context),
-        assets: context
-            .assets
-            .iter()
-            .filter_map(|(id, asset)| Some((id.clone(), asset.clone()?)))
-            .collect(),
+        subscriptions: subscription::read_all(&root, context),
+        auto_top_ups: auto_top_up::read_all(&root, &packages, context),
+        promo: promo::read(&root, context),
+        referral: referral::read(&root, context),
+        notices: notice::read(&root, context),
+        payment_refund: refund::optional(&root, "payment_refund", &mut context.report)
+            .unwrap_or_default(),
+        packages: of_sound(&packages),
+        assets: of_sound(&context.assets),
     }
+}
+
+/// Those whose blocks are not wrong.
+fn of_sound<T: Clone>(read: &BTreeMap<String, Option<T>>) -> BTreeMap<String, T> {
+    read.iter()
+        .filter_map(|(id, value)| Some((id.clone(), value.clone()?)))
+        .collect()
 }
 
 fn check_schema(root: &Section<'_>, report: &mut Report) {

@@ -8,7 +8,8 @@ use super::amount::{self, Bounds};
 use super::context::Context;
 use super::duration::SECOND_US;
 use super::limits::{DURATION_US_MAX, GRANTS_MAX, OPERATIONS_MAX, PRIORITY_MAX};
-use super::model::{AssetKind, Grant};
+use super::map;
+use super::model::{Asset, AssetKind, Grant};
 use super::reader::{Node, Section};
 use super::report::Report;
 use super::shape::SOURCE;
@@ -68,6 +69,7 @@ pub(super) fn keys_and(more: &[&'static str]) -> Vec<&'static str> {
     KEYS.iter().chain(more).copied().collect()
 }
 
+/// Reads a list of grants.
 pub(super) fn read_list(
     node: &Node<'_>,
     manner: Manner<'_>,
@@ -91,38 +93,79 @@ pub(super) fn read(
     manner: Manner<'_>,
     context: &mut Context<'_>,
 ) -> Option<Grant> {
-    let asset = section
-        .required("asset", &mut context.report)
-        .and_then(|node| context.asset_of(&node));
-    let known = asset.as_ref().and_then(|(_, asset)| asset.as_ref());
-    let kind = known.map(|asset| asset.kind);
-    let amount = if matches!(kind, Some(AssetKind::Pass | AssetKind::Badge)) {
-        read_single(section, &mut context.report)
-    } else {
-        let bounds = Bounds {
-            minimum: 1,
-            quantity_max: manner.quantity_max,
-        };
-        amount::read(section, known, bounds, context)
-    };
-    let expires_after_us = read_expires_after(section, &mut context.report);
-    if kind == Some(AssetKind::Pass) && expires_after_us.is_none() && !manner.ends_by_itself {
-        section.missing(
-            "expires_after",
-            "is required for a pass",
-            &mut context.report,
-        );
-    }
+    let (id, asset) = read_asset(section, context);
+    let amount = read_amount(section, asset.as_ref(), manner, context);
     let grant = Grant {
-        asset: asset.map(|(id, _)| id).unwrap_or_default(),
         amount: amount.unwrap_or_default(),
+        ..read_lot(section, id, asset.as_ref(), manner, context)
+    };
+    (grant.amount > 0).then_some(grant)
+}
+
+/// Reads a grant whose amount is found out when it is given; here it is 0.
+pub(super) fn read_without_amount(
+    section: &Section<'_>,
+    manner: Manner<'_>,
+    context: &mut Context<'_>,
+) -> Grant {
+    let (id, asset) = read_asset(section, context);
+    read_lot(section, id, asset.as_ref(), manner, context)
+}
+
+/// The asset and what it is, as far as they are known.
+fn read_asset(section: &Section<'_>, context: &mut Context<'_>) -> (Name, Option<Asset>) {
+    section
+        .required("asset", &mut context.report)
+        .and_then(|node| context.asset_of(&node))
+        .unwrap_or_default()
+}
+
+fn read_amount(
+    section: &Section<'_>,
+    asset: Option<&Asset>,
+    manner: Manner<'_>,
+    context: &mut Context<'_>,
+) -> Option<i64> {
+    if asset.is_some_and(|asset| !map::is_counted(asset.kind)) {
+        return read_single(section, &mut context.report);
+    }
+    let bounds = Bounds {
+        minimum: 1,
+        quantity_max: manner.quantity_max,
+    };
+    amount::read(section, asset, bounds, context)
+}
+
+/// Reads all but the amount.
+fn read_lot(
+    section: &Section<'_>,
+    id: Name,
+    asset: Option<&Asset>,
+    manner: Manner<'_>,
+    context: &mut Context<'_>,
+) -> Grant {
+    let kind = asset.map(|asset| asset.kind);
+    let expires_after_us = read_expires_after(section, &mut context.report);
+    let ends = section.optional("expires_after").is_some() || manner.ends_by_itself;
+    if kind == Some(AssetKind::Pass) && !ends {
+        let message = "is required for a pass";
+        section.missing("expires_after", message, &mut context.report);
+    }
+    if kind == Some(AssetKind::Badge)
+        && let Some(node) = section.optional("scope")
+    {
+        let message = "a badge pays for nothing, so it has no scope";
+        context.advise_against(&node.place, message);
+    }
+    Grant {
+        asset: id,
+        amount: 0,
         source: read_source(section, manner.source, &mut context.report),
         priority: read_priority(section, &mut context.report),
         expires_after_us,
         scope: read_scope(section, context),
         funding: Funding::Granted,
-    };
-    (grant.amount > 0).then_some(grant)
+    }
 }
 
 /// There is one of a pass or a badge, said or not.

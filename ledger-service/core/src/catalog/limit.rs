@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::amount::{self, Bounds};
+use super::block;
 use super::context::Context;
-use super::duration::{DAY_US, SECOND_US};
-use super::limits::{LIMITS_MAX, OPERATIONS_MAX};
+use super::duration::SECOND_US;
+use super::limits::{LIMITS_MAX, OPERATIONS_MAX, WINDOW_US_MAX};
 use super::model::{Counts, Limit};
 use super::reader::{Node, Section};
-use super::shape::{IDENTIFIER, VARIABLE};
+use super::shape::VARIABLE;
 use crate::limits::WINDOW_TIMES_MAX;
 use crate::name::Name;
 
@@ -17,32 +18,20 @@ const COUNTS: [(&str, Counts); 2] = [
     ("completed", Counts::Completed),
 ];
 
-/// The longest window.
-const WINDOW_US_MAX: i64 = 31 * DAY_US;
-
 /// Reads how much may be done in windows of time.
 pub(super) fn read_all(root: &Section<'_>, context: &mut Context<'_>) -> BTreeMap<Name, Limit> {
-    let mut limits = BTreeMap::new();
-    let node = root.optional("limits");
-    let Some(section) = node.and_then(|node| node.table(&mut context.report)) else {
-        return limits;
-    };
-    if section.len() > LIMITS_MAX {
-        let message = format!("must have {LIMITS_MAX} limits or less");
-        context.report.add(&section.place, message);
-    }
-    for (id, place, node) in section.entries() {
-        context.report.shape(id, &IDENTIFIER, &place);
-        if let Some(limit) = read(&node, context) {
-            limits.insert(Name::from(id), limit);
-        }
-    }
-    let times = limits.values().fold(0_i64, |sum, limit: &Limit| {
-        sum.saturating_add(limit.maximum)
-    });
+    let key = "limits";
+    let entries = block::entries(root, key, LIMITS_MAX, key, &mut context.report);
+    let limits: BTreeMap<Name, Limit> = entries
+        .iter()
+        .filter_map(|(id, _, node)| Some(((*id).into(), read(node, context)?)))
+        .collect();
+    let times = limits
+        .values()
+        .fold(0_i64, |sum, limit| sum.saturating_add(limit.maximum));
     if times > max() {
         let message = format!("the maxima add up to {times}; {WINDOW_TIMES_MAX} is the most");
-        context.report.add(&section.place, message);
+        context.report.add(&root.place_of(key), message);
     }
     limits
 }

@@ -12,7 +12,8 @@ pub(super) const ASSETS_MAX: usize = 64;
 pub(super) const OPERATIONS_MAX: usize = 256;
 /// Keys that metadata may have.
 pub(super) const METADATA_KEYS_MAX: usize = 64;
-/// Grants on opening, and grants of one operation.
+/// Grants on opening, grants of one operation, and what is bought and given on
+/// top at once.
 pub(super) const GRANTS_MAX: usize = 16;
 /// Alternatives of one price.
 pub(super) const PRICES_MAX: usize = 8;
@@ -40,6 +41,15 @@ pub(super) const HOLD_US_MAX: i64 = 30 * DAY_US;
 pub(super) const HOLD_US_DEFAULT: i64 = 15 * 60 * 1_000_000;
 /// The grace of refunds, if the catalog does not say.
 pub(super) const REFUND_GRACE_US_DEFAULT: i64 = 7 * DAY_US;
+
+/// The longest window in which something is counted.
+pub(super) const WINDOW_US_MAX: i64 = 31 * DAY_US;
+/// How many wrong promo codes an account may try in a window at most.
+pub(super) const WRONG_TRIES_MAX: i64 = 50;
+/// How many wrong promo codes an account may try, if the catalog does not say.
+pub(super) const WRONG_TRIES_DEFAULT: i64 = 5;
+/// In which time, if the catalog does not say.
+pub(super) const WRONG_TRIES_WINDOW_US_DEFAULT: i64 = 3600 * 1_000_000;
 
 /// The least top-up, in whole units, if the catalog does not say.
 pub(super) const TOP_UP_MINIMUM_WHOLE: i64 = 50;
@@ -81,3 +91,16 @@ pub(super) const TITLE_CHARS_MAX: usize = 32;
 pub(super) const DESCRIPTION_CHARS_MAX: usize = 255;
 /// Characters of a line of a receipt: the limit of the payment provider.
 pub(super) const RECEIPT_CHARS_MAX: usize = 128;
+
+/// Subscriptions.
+pub(super) const SUBSCRIPTIONS_MAX: usize = 64;
+/// Years of a subscription's period.
+pub(super) const PERIOD_YEARS_MAX: u32 = 10;
+/// Durations of one list: retries, or how long before something.
+pub(super) const DURATIONS_MAX: usize = 8;
+/// Rewards for invitations.
+pub(super) const REWARDS_MAX: usize = 16;
+/// How many of a reward one account may get, in a day or ever.
+pub(super) const REWARD_TIMES_MAX: i64 = 1_000_000;
+/// How long after its opening an account may say who invited it.
+pub(super) const ATTRIBUTION_US_MAX: i64 = 90 * DAY_US;

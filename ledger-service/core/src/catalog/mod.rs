@@ -13,6 +13,9 @@
 
 mod amount;
 mod asset;
+mod auto_top_up;
+mod block;
+mod content;
 mod context;
 mod currency;
 mod cycle;
@@ -22,17 +25,28 @@ mod duration;
 mod grant;
 mod limit;
 mod limits;
+mod list;
+mod map;
 mod model;
 mod nearest;
+mod notice;
+mod offer;
 mod operation;
 mod origin;
 mod package;
+mod period;
 mod problem;
+mod promo;
+mod rate;
 mod reader;
 mod recurring;
+mod referral;
+mod refund;
 mod report;
 mod sale;
 mod shape;
+mod share;
+mod subscription;
 mod text;
 mod top_up;
 mod variant;
@@ -42,18 +56,20 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 pub use model::{
-    Asset, AssetKind, Attribute, AttributeProblem, CalendarPeriod, Catalog, Chosen, Content,
-    Counts, Grant, Language, Limit, Offer, Operation, OverrunPolicy, Package, Price,
-    RecurringGrant, Text, TopUp, Variant,
+    Asset, AssetKind, Attribute, AttributeProblem, AutoTopUp, CalendarPeriod, Catalog, Chosen,
+    Content, Counts, Grant, Language, Limit, Notices, Offer, OnRepurchase, Operation,
+    OverrunPolicy, Package, PaymentRefundPolicy, Period, Plan, Price, PromoPolicy, Rate,
+    RecurringGrant, ReferralParty, ReferralPolicy, ReferralReward, ReferralTrigger, Renewal,
+    SecondSuccess, Text, TopUp, Variant,
 };
-
-/// What is said about an operation, by attribute.
-pub type Attributes = BTreeMap<crate::name::Name, crate::name::Name>;
 pub use problem::{Problem, Problems};
 pub use sale::Buyer;
 
 use context::{Context, Purpose};
 use limits::TEXT_BYTES_MAX;
+
+/// What is said about an operation, by attribute.
+pub type Attributes = BTreeMap<crate::name::Name, crate::name::Name>;
 
 /// A catalog, and what the environment changed in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

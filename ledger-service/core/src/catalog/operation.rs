@@ -10,7 +10,7 @@ use super::limits::{
     HOLD_US_DEFAULT, HOLD_US_MAX, LABEL_CHARS_MAX, OPERATIONS_MAX, PRICES_MAX, QUANTITY_MAX,
     QUANTITY_MAX_DEFAULT,
 };
-use super::model::{AssetKind, Operation, OverrunPolicy, Price};
+use super::model::{AssetKind, Operation, OverrunPolicy, Price, Variant};
 use super::origin;
 use super::reader::{Node, Section};
 use super::report::Report;
@@ -78,23 +78,33 @@ fn read(node: &Node<'_>, context: &mut Context<'_>) -> Option<Operation> {
     let read_prices = |section: &Section<'_>, context: &mut Context<'_>| {
         read_prices(section, quantity_max, context)
     };
-    let variants = variant::read_variants(&section, &attributes, context, read_prices);
-    let prices = if section.optional("prices").is_none() && !variants.is_empty() {
-        variant::check_covered(&section.place, &attributes, &variants, &mut context.report);
+    let variants = variant::read_variants(&section, attributes.as_ref(), context, read_prices);
+    let prices = if may_lack_prices(&section, variants.as_deref()) {
+        if let (Some(attributes), Some(variants)) = (&attributes, &variants) {
+            variant::check_covered(&section.place, attributes, variants, &mut context.report);
+        }
         Vec::new()
     } else {
         read_prices(&section, context)
     };
     Some(Operation {
         title: text::optional(&section, "title", LABEL_CHARS_MAX, &mut context.report),
-        attributes,
-        variants,
+        attributes: attributes.unwrap_or_default(),
+        variants: variants.unwrap_or_default(),
         prices,
         quantity_max: quantity_max.unwrap_or_default(),
         grants: grant::read_of_operation(&section, quantity_max, context),
         hold_duration_us,
         overrun,
     })
+}
+
+/// Whether variants may make up for prices that are not given; those that are
+/// wrong may, once they are mended.
+fn may_lack_prices(section: &Section<'_>, variants: Option<&[Variant]>) -> bool {
+    section.optional("prices").is_none()
+        && section.optional("variants").is_some()
+        && variants.is_none_or(|variants| !variants.is_empty())
 }
 
 /// Nothing if what is given is wrong.

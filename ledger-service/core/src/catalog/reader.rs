@@ -221,6 +221,12 @@ impl<'a> Section<'a> {
         node
     }
 
+    /// Where the value of a key stands; the table, if it is not given.
+    pub(super) fn place_of(&self, key: &str) -> Place {
+        self.optional(key)
+            .map_or_else(|| self.place.clone(), |node| node.place)
+    }
+
     /// Says that a key is not given.
     pub(super) fn missing(&self, key: &str, message: &str, report: &mut Report) {
         report.add(&self.place.member(key), message);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::block;
 use super::context::Context;
 use super::duration::DAY_US;
 use super::grant::{self, Manner};
 use super::limits::RECURRING_MAX;
 use super::model::{AssetKind, CalendarPeriod, RecurringGrant};
 use super::reader::{Node, Section};
-use super::shape::IDENTIFIER;
 use crate::name::Name;
 
 const PERIODS: [(&str, CalendarPeriod); 3] = [
@@ -34,31 +34,19 @@ pub(super) fn read_all(
     root: &Section<'_>,
     context: &mut Context<'_>,
 ) -> BTreeMap<Name, RecurringGrant> {
-    let mut grants = BTreeMap::new();
-    let node = root.optional("recurring_grants");
-    let Some(section) = node.and_then(|node| node.table(&mut context.report)) else {
-        return grants;
-    };
-    if section.len() > RECURRING_MAX {
-        let message = format!("must have {RECURRING_MAX} recurring grants or less");
-        context.report.add(&section.place, message);
-    }
-    for (id, place, node) in section.entries() {
-        context.report.shape(id, &IDENTIFIER, &place);
-        if let Some(grant) = read(&node, context) {
-            grants.insert(id.into(), grant);
-        }
-    }
-    grants
+    let what = "recurring grants";
+    let report = &mut context.report;
+    let entries = block::entries(root, "recurring_grants", RECURRING_MAX, what, report);
+    entries
+        .iter()
+        .filter_map(|(id, _, node)| Some(((*id).into(), read(node, context)?)))
+        .collect()
 }
 
 /// Reads a grant; there is none if a variable says 0.
 fn read(node: &Node<'_>, context: &mut Context<'_>) -> Option<RecurringGrant> {
-    let section = node.table(&mut context.report)?;
-    section.refuse_unknown(
-        &grant::keys_and(&["period", "rollover"]),
-        &mut context.report,
-    );
+    let known = grant::keys_and(&["period", "rollover"]);
+    let section = node.section(&known, &mut context.report)?;
     let period = section
         .required("period", &mut context.report)
         .and_then(|node| node.choice(&PERIODS, &mut context.report));
@@ -72,9 +60,7 @@ fn read(node: &Node<'_>, context: &mut Context<'_>) -> Option<RecurringGrant> {
         ends_by_itself: !rollover,
     };
     let grant = grant::read(&section, manner, context)?;
-    let asset = context.assets.get(grant.asset.as_str());
-    let kind = asset.and_then(|asset| asset.as_ref().map(|asset| asset.kind));
-    if kind == Some(AssetKind::Badge) {
+    if context.kind(&grant.asset) == Some(AssetKind::Badge) {
         let message = "a badge is granted once, not each period";
         context.report.add(&section.place, message);
     }

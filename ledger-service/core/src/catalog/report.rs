@@ -81,6 +81,11 @@ impl Report {
         self.found.is_empty()
     }
 
+    /// How much is wrong.
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
+    }
+
     /// Says that something is wrong at a place.
     pub(super) fn add(&mut self, place: &Place, message: impl Into<String>) {
         self.push(place.offset, place.path.clone(), message.into());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Asset, Catalog, Offer, Package};
+use super::{Asset, Catalog, Grant, Offer, Package, TopUp};
 use crate::{name::Name, primitives::Money};
 
 /// Who lacks something, and for what.
@@ -16,14 +16,24 @@ pub struct Buyer<'a> {
 
 impl Catalog {
     /// The top-up that covers `shortfall` of `asset`: at least the least one,
-    /// rounded up to a preset if one is large enough. Nothing if the asset
-    /// cannot be topped up, or not by so much at once.
+    /// rounded up to a preset if one is large enough. Of several currencies that
+    /// become the asset it is the first. Nothing if the asset cannot be topped
+    /// up, or not by so much at once.
     #[must_use]
     pub fn top_up_for(&self, asset: &str, shortfall: i64) -> Option<Money> {
-        let amount = self.top_ups.get(asset)?.suggestion(shortfall)?;
-        Some(Money {
-            currency: asset.into(),
-            amount,
+        let gives = |currency: &str, top_up: &TopUp| match &top_up.rate {
+            Some(rate) => rate.asset == asset,
+            None => currency == asset,
+        };
+        let mut top_ups = self.top_ups.iter();
+        top_ups.find_map(|(currency, top_up)| {
+            let amount = top_up
+                .suggestion(shortfall)
+                .filter(|_| gives(currency, top_up))?;
+            Some(Money {
+                currency: currency.as_str().into(),
+                amount,
+            })
         })
     }
 
@@ -43,13 +53,17 @@ impl Catalog {
 }
 
 impl Package {
+    /// Everything that it gives: what is bought, then what comes on top.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        let bought = self.contents.iter().map(|content| &content.grant);
+        bought.chain(&self.bonuses)
+    }
+
     /// How much of an asset it gives that the buyer can pay with, bonuses
     /// included.
     #[must_use]
     pub fn gives(&self, asset: &str, buyer: Buyer<'_>) -> i64 {
-        let bought = self.contents.iter().map(|content| &content.grant);
-        bought
-            .chain(&self.bonuses)
+        self.grants()
             .filter(|grant| grant.asset == asset && pays(&grant.scope, buyer.operation))
             .fold(0, |sum, grant| sum.saturating_add(grant.amount))
     }

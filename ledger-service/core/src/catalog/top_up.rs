@@ -10,7 +10,9 @@ use super::limits::{
 use super::model::{Asset, AssetKind, TopUp};
 use super::reader::{Node, Section};
 use super::report::{Place, Report};
-use super::text;
+use super::{rate, text};
+
+const KEYS: [&str; 5] = ["presets", "minimum", "maximum", "rate", "receipt"];
 
 /// Reads the limits of every asset that may be topped up.
 pub(super) fn read_all(root: &Section<'_>, context: &mut Context<'_>) -> BTreeMap<String, TopUp> {
@@ -21,7 +23,7 @@ pub(super) fn read_all(root: &Section<'_>, context: &mut Context<'_>) -> BTreeMa
     let mut top_ups = BTreeMap::new();
     for (id, place, node) in section.entries() {
         let asset = find_money(id, &place, context);
-        if let Some(top_up) = read(&node, asset.as_ref(), &mut context.report) {
+        if let Some(top_up) = read(&node, asset.as_ref(), context) {
             top_ups.insert(id.to_owned(), top_up);
         }
     }
@@ -38,8 +40,10 @@ fn find_money(id: &str, place: &Place, context: &mut Context<'_>) -> Option<Asse
 }
 
 /// Reads one block. An unknown asset leaves what hangs on the defaults unsaid.
-fn read(node: &Node<'_>, asset: Option<&Asset>, report: &mut Report) -> Option<TopUp> {
-    let section = node.section(&["presets", "minimum", "maximum", "receipt"], report)?;
+fn read(node: &Node<'_>, asset: Option<&Asset>, context: &mut Context<'_>) -> Option<TopUp> {
+    let section = node.section(&KEYS, &mut context.report)?;
+    let rate = rate::optional(&section, context);
+    let report = &mut context.report;
     let minimum = read_bound(&section, "minimum", TOP_UP_MINIMUM_WHOLE, asset, report);
     let maximum = read_bound(&section, "maximum", TOP_UP_MAXIMUM_WHOLE, asset, report);
     let range = minimum.unwrap_or(1)..=maximum.unwrap_or(AMOUNT_MAX);
@@ -52,11 +56,14 @@ fn read(node: &Node<'_>, asset: Option<&Asset>, report: &mut Report) -> Option<T
     } else {
         range
     };
-    let presets = read_presets(&section, &range, report);
+    rate::check(&section, rate.as_ref(), maximum, report);
+    let step = rate.as_ref().map(|rate| rate.pay);
+    let presets = read_presets(&section, &range, step, report);
     Some(TopUp {
         presets,
         minimum: minimum?,
         maximum: maximum?,
+        rate,
         receipt: text::optional(&section, "receipt", RECEIPT_CHARS_MAX, report),
     })
 }
@@ -94,9 +101,12 @@ fn read_bound(
     }
 }
 
+/// Of a rate, `step` is what it takes at once: what is left over would be paid
+/// for nothing.
 fn read_presets(
     section: &Section<'_>,
     range: &RangeInclusive<i64>,
+    step: Option<i64>,
     report: &mut Report,
 ) -> Vec<i64> {
     let node = section.optional("presets");
@@ -110,6 +120,12 @@ fn read_presets(
         };
         if presets.last().is_some_and(|last| *last >= preset) {
             report.add(&node.place, "must be more than the preset before it");
+        }
+        if let Some(step) = step
+            && preset.checked_rem(step) != Some(0)
+        {
+            let message = format!("must be a multiple of {step}, what the rate takes");
+            report.add(&node.place, message);
         }
         presets.push(preset);
     }

@@ -13,15 +13,15 @@ use crate::name::Name;
 /// What a call may say about an operation, by attribute.
 type Attributes = BTreeMap<Name, Attribute>;
 
-/// Reads what a call may or must say.
-pub(super) fn read_attributes(operation: &Section<'_>, report: &mut Report) -> Attributes {
+/// Reads what a call may or must say. Nothing if some of it is wrong, so that
+/// variants are not held against it.
+pub(super) fn read_attributes(operation: &Section<'_>, report: &mut Report) -> Option<Attributes> {
+    let problems = report.len();
     let mut attributes = Attributes::new();
-    let Some(section) = operation
-        .optional("attributes")
-        .and_then(|node| node.table(report))
-    else {
-        return attributes;
+    let Some(node) = operation.optional("attributes") else {
+        return Some(attributes);
     };
+    let section = node.table(report)?;
     if section.len() > ATTRIBUTES_MAX {
         let message = format!("must have {ATTRIBUTES_MAX} attributes or less");
         report.add(&section.place, message);
@@ -39,7 +39,7 @@ pub(super) fn read_attributes(operation: &Section<'_>, report: &mut Report) -> A
         let message = format!("must have {COMBINATIONS_MAX} combinations of values or less");
         report.add(&section.place, message);
     }
-    attributes
+    (report.len() == problems).then_some(attributes)
 }
 
 fn read_attribute(node: &Node<'_>, report: &mut Report) -> Option<Attribute> {
@@ -67,13 +67,15 @@ fn read_attribute(node: &Node<'_>, report: &mut Report) -> Option<Attribute> {
     Some(Attribute { values, default })
 }
 
-/// Reads what certain combinations cost. `read_prices` reads the prices of one.
+/// Reads what certain combinations cost; nothing if some of it is wrong.
+/// `read_prices` reads the prices of one.
 pub(super) fn read_variants<'a>(
     operation: &Section<'a>,
-    attributes: &Attributes,
+    attributes: Option<&Attributes>,
     context: &mut Context<'_>,
     read_prices: impl Fn(&Section<'a>, &mut Context<'_>) -> Vec<Price>,
-) -> Vec<Variant> {
+) -> Option<Vec<Variant>> {
+    let problems = context.report.len();
     let items = operation
         .optional("variants")
         .and_then(|node| node.items(&(0..=VARIANTS_MAX), &mut context.report))
@@ -91,7 +93,8 @@ pub(super) fn read_variants<'a>(
         refuse_overlap(&node.place, &variant, &variants, &mut context.report);
         variants.push((node.place, variant));
     }
-    variants.into_iter().map(|(_, variant)| variant).collect()
+    let sound = attributes.is_some() && context.report.len() == problems;
+    sound.then(|| variants.into_iter().map(|(_, variant)| variant).collect())
 }
 
 /// The prices, or nothing if the combination is refused.
@@ -114,14 +117,18 @@ fn read_offer<'a>(
     None
 }
 
+/// Reads what a variant fits; nothing if some of it is wrong, or if what it may
+/// name is.
 fn read_when(
     section: &Section<'_>,
-    attributes: &Attributes,
+    attributes: Option<&Attributes>,
     report: &mut Report,
 ) -> Option<BTreeMap<Name, BTreeSet<Name>>> {
     let table = section
         .required("when", report)
         .and_then(|node| node.table(report))?;
+    let attributes = attributes?;
+    let problems = report.len();
     let mut when = BTreeMap::new();
     for (name, place, node) in table.entries() {
         let Some(attribute) = attributes.get(name) else {
@@ -155,7 +162,7 @@ fn read_when(
     if table.len() == 0 {
         report.add(&table.place, "must name an attribute");
     }
-    Some(when)
+    (report.len() == problems).then_some(when)
 }
 
 /// Two prices for one combination would leave open which of them holds.

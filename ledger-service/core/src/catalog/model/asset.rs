@@ -52,7 +52,7 @@ pub struct Grant {
     /// The lot's priority.
     pub priority: i32,
     /// How long the lot lives, in microseconds; never expires if absent. A pass
-    /// that is bought or given always has it.
+    /// that is bought or given always has it, unless it ends with a period.
     pub expires_after_us: Option<i64>,
     /// The operations that the lot may pay for; all if empty.
     pub scope: BTreeSet<Name>,

@@ -2,6 +2,7 @@
 
 mod asset;
 mod choice;
+mod growth;
 mod offer;
 mod operation;
 
@@ -11,7 +12,13 @@ use crate::name::Name;
 
 pub use asset::{Asset, AssetKind, CalendarPeriod, Grant, RecurringGrant};
 pub use choice::{AttributeProblem, Chosen};
-pub use offer::{Content, Offer, Package, TopUp};
+pub use growth::{
+    AutoTopUp, Notices, PromoPolicy, ReferralParty, ReferralPolicy, ReferralReward, ReferralTrigger,
+};
+pub use offer::{
+    Content, Offer, OnRepurchase, Package, PaymentRefundPolicy, Period, Plan, Rate, Renewal,
+    SecondSuccess, TopUp,
+};
 pub use operation::{Attribute, Counts, Limit, Operation, OverrunPolicy, Price, Variant};
 
 /// Billing policy of one book. Made by [`parse`](super::parse); a value of
@@ -48,9 +55,22 @@ pub struct Catalog {
     pub top_ups: BTreeMap<String, TopUp>,
     /// What can be bought once, by id.
     pub packages: BTreeMap<String, Package>,
+    /// What can be subscribed to, by id.
+    pub subscriptions: BTreeMap<String, Plan>,
+    /// What is bought when little is left, by the asset that is left.
+    pub auto_top_ups: BTreeMap<Name, AutoTopUp>,
+    /// What promo codes may give.
+    pub promo: PromoPolicy,
+    /// What inviting others gives; nothing if absent.
+    pub referral: Option<ReferralPolicy>,
+    /// What users are told before it is too late.
+    pub notices: Notices,
     /// How long a lot that expired meanwhile lives on after a refund gave
     /// something back to it, in microseconds.
     pub refund_grace_us: i64,
+    /// What a refund of a payment does when its lots are spent, unless the
+    /// package or the plan says otherwise.
+    pub payment_refund: PaymentRefundPolicy,
 }
 
 impl Catalog {

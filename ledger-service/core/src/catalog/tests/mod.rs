@@ -1,15 +1,25 @@
 //! A catalog as a bot's owner writes it, and every way to write it wrong.
 
+mod catalogs;
+mod growth;
 mod policy;
+mod sale;
 mod values;
+mod variants;
 
 use std::collections::BTreeMap;
 
 use super::duration::{DAY_US, SECOND_US};
-use super::{AssetKind, Catalog, Grant, OverrunPolicy, Parsed, Price, Problems, parse};
+use super::{
+    AssetKind, Catalog, Grant, Notices, OverrunPolicy, Parsed, PaymentRefundPolicy, Price,
+    Problems, PromoPolicy, parse,
+};
 use crate::account::Funding;
 
 const MEDIA_LAB: &str = include_str!("../../../../catalogs/media-lab.toml");
+
+/// Every key that a catalog may have, most of them not as by default.
+const WHOLE: &str = include_str!("whole.toml");
 
 /// Lines 1 to 6 of most texts here; what is tested begins at line 7.
 const HEAD: &str = "\
@@ -79,6 +89,16 @@ fn the_least_catalog_has_the_defaults() {
         limits: [].into(),
         confirm_above: [].into(),
         packages: [].into(),
+        subscriptions: [].into(),
+        auto_top_ups: [].into(),
+        promo: PromoPolicy {
+            grant_max: [].into(),
+            wrong_tries_max: 5,
+            wrong_tries_window_us: 3600 * SECOND_US,
+        },
+        referral: None,
+        notices: Notices::default(),
+        payment_refund: PaymentRefundPolicy::RefuseIfSpent,
     };
     assert_eq!(catalog, expected);
     assert_eq!(overrides, BTreeMap::new());

@@ -258,6 +258,16 @@ fn a_variable_of_a_limit_is_a_whole_number() {
     }
 }
 
+/// A package of so many parts and bonuses.
+fn package(part: &str, parts: usize, bonuses: usize) -> String {
+    let contents = vec![part; parts].join(", ");
+    let bonuses = vec!["{ asset = 'FREE', amount = 1 }"; bonuses].join(", ");
+    format!(
+        "packages.p = {{ title = {{ ru = 'x', en = 'x' }}, description = {{ ru = 'x', en = 'x' }}, \
+         prices = {{ RUB = 1 }}, contents = [{contents}], bonuses = [{bonuses}] }}"
+    )
+}
+
 /// A catalog that was applied before there was a rule against what it says stays
 /// readable: without it, its book could not even take a better one.
 #[test]
@@ -266,11 +276,15 @@ fn what_was_applied_once_is_read_for_ever() {
         "operations.x.prices = [{ asset = 'FREE', amount = 0 }, { asset = 'RUB', amount = 5 }]",
         "operations.x = { prices = [{ asset = 'FREE', amount = 1 }], grants = [{ asset = 'FREE', amount = 2 }] }",
         "recurring_grants.d = { asset = 'FREE', amount = 1, period = 'day', rollover = true, expires_after = '365d' }",
+        "assets.BADGE = { kind = 'badge' }\ngrants_on_opening = [{ asset = 'BADGE', scope = ['draw'] }]",
+        &package("{ asset = 'FREE', amount = 1, env = 'N' }", 1, 0),
+        &package("{ asset = 'FREE', amount = 1, weight = 1 }", 16, 1),
     ];
     for text in unwise {
         let text = format!("{HEAD}{text}");
-        assert_eq!(refuse(&text, &[]).iter().count(), 1, "{text}");
-        parse_applied(&text, &BTreeMap::new()).unwrap();
+        let variables = [("N", "0")];
+        assert_eq!(refuse(&text, &variables).iter().count(), 1, "{text}");
+        parse_applied(&text, &environment(&variables)).unwrap();
     }
     let wrong = format!("{HEAD}operations.x.prices = [{{ asset = 'NOPE', amount = 1 }}]");
     parse_applied(&wrong, &BTreeMap::new()).unwrap_err();
