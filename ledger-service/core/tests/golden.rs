@@ -429,6 +429,10 @@ fn commands() -> Vec<(&'static str, Command)> {
                 amount: money(30_000),
                 income_amount: Some(money(28_950)),
                 test: true,
+                status: ledger_core::payment::PaymentStatus::Succeeded,
+                payment: None,
+                purpose: None,
+                cancellation_reason: None,
             }),
         ),
         (

@@ -196,6 +196,10 @@ fn ask() -> impl Strategy<Value = Ask> {
             },
             income_amount: None,
             test,
+            status: ledger_core::payment::PaymentStatus::Succeeded,
+            payment: None,
+            purpose: None,
+            cancellation_reason: None,
         })
     });
     let by = (asset(), -60..60_i64).prop_map(|(asset, delta)| {
@@ -279,6 +283,7 @@ fn request(ledger: &mut Ledger, step: &Step) -> Option<Request> {
             let fits = |event: &&Event| match Record::of(event).map(|record| record.subject) {
                 Some(Subject::Hold(_)) => about_hold || event.position.is_multiple_of(8),
                 Some(Subject::Charge(_)) => !about_hold || event.position.is_multiple_of(8),
+                Some(Subject::Payment(_)) => event.position.is_multiple_of(8),
                 None => false,
             };
             let targets: Vec<&Event> = ledger.events.iter().filter(fits).collect();

@@ -145,6 +145,10 @@ fn payment(id: usize, amount: i64, income: Option<i64>) -> Command {
         amount: money(amount),
         income_amount: income.map(money),
         test: false,
+        status: ledger_core::payment::PaymentStatus::Succeeded,
+        payment: None,
+        purpose: None,
+        cancellation_reason: None,
     })
 }
 

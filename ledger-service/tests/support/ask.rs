@@ -341,5 +341,9 @@ pub(crate) fn payment(payment_id: &str, amount: i64) -> Command {
         },
         income_amount: None,
         test: false,
+        status: ledger_core::payment::PaymentStatus::Succeeded,
+        payment: None,
+        purpose: None,
+        cancellation_reason: None,
     })
 }

@@ -415,6 +415,10 @@ fn payment(generator: &mut Generator) -> Command {
         amount,
         income_amount: None,
         test: random.random_bool(0.1),
+        status: ledger_core::payment::PaymentStatus::Succeeded,
+        payment: None,
+        purpose: None,
+        cancellation_reason: None,
     })
 }
 

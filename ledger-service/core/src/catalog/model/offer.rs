@@ -209,3 +209,13 @@ fn div_up(amount: i64, divisor: i64) -> Option<i64> {
     let added = divisor.checked_sub(1)?;
     amount.max(0).checked_add(added)?.checked_div(divisor)
 }
+
+impl PaymentRefundPolicy {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the encoder's signature"
+    )]
+    pub(crate) const fn is_default(&self) -> bool {
+        matches!(self, Self::RefuseIfSpent)
+    }
+}
