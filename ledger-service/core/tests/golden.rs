@@ -13,6 +13,8 @@
 )]
 
 mod driver;
+#[path = "golden/payment.rs"]
+mod payment;
 #[path = "golden/policy.rs"]
 mod policy;
 
@@ -26,7 +28,7 @@ use driver::sources;
 use ledger_core::{
     Command, Event, Money, Payload, RequestId, Timestamp,
     account::{Funding, Lot},
-    catalog::OverrunPolicy,
+    catalog::{OverrunPolicy, PaymentRefundPolicy},
     command::{
         Adjust, ApplyCatalog, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount,
         Credit, ExtendHold, OpenAccount, PlaceHold, RecordPayment, Refund, ReleaseHold, Sweep,
@@ -132,11 +134,13 @@ fn full_envelope() -> Event {
                 asset: "FREE_OP".into(),
                 balance: 4,
                 held: 1,
+                deficit: 0,
             },
             Balance {
                 asset: "RUB".into(),
                 balance: 100_000,
                 held: 0,
+                deficit: 0,
             },
         ],
         ..event(Payload::Adjusted(Adjusted {
@@ -215,6 +219,7 @@ fn hold_ended(parts: Vec<Lot>, graced: Vec<u64>) -> HoldEnded {
         amount: 100_000,
         parts,
         graced,
+        settled: Vec::new(),
     }
 }
 
@@ -252,6 +257,10 @@ fn payment_succeeded() -> Payload {
         amount: money(30_000),
         income: Some(money(28_950)),
         test: true,
+        payment: None,
+        purpose: None,
+        refund: PaymentRefundPolicy::default(),
+        is_limited: false,
     })
 }
 
@@ -306,8 +315,8 @@ fn events() -> Vec<(String, Event)> {
     let named = |payload: Payload| (format!("{:?}", payload.kind()), event(payload));
     let mut events: Vec<(String, Event)> = payloads.into_iter().map(named).collect();
     events.push(("every_optional_field".to_owned(), full_envelope()));
-    let by_policy = policy::events().into_iter();
-    events.extend(by_policy.map(|(name, payload)| (name.to_owned(), event(payload))));
+    let others = policy::events().into_iter().chain(payment::events());
+    events.extend(others.map(|(name, payload)| (name.to_owned(), event(payload))));
     events
 }
 
@@ -324,6 +333,12 @@ fn target() -> Target {
 
 /// One command of each kind.
 fn commands() -> Vec<(&'static str, Command)> {
+    let mut commands = first_commands();
+    commands.extend(payment::commands());
+    commands
+}
+
+fn first_commands() -> Vec<(&'static str, Command)> {
     let asset = || "RUB".into();
     let operation = || Some("draw".into());
     let money = |amount| Money {
@@ -546,15 +561,19 @@ fn every_kind_and_every_command_has_its_files() {
 
     let list = sources::between("\ncommands! {", "\n}\n");
     let is_command = |line: &&str| line.starts_with("    ") && !line.starts_with("     ");
-    let declared: BTreeSet<&str> = list
+    let first_word = |text: &str| text.split([' ', '(']).next().unwrap_or_default().to_owned();
+    let declared: BTreeSet<String> = list
         .lines()
         .filter(is_command)
         .filter_map(|line| line.trim().split_once(' '))
         .filter(|(number, _)| number.parse::<u8>().is_ok())
-        .map(|(_, rest)| rest.split(' ').next().unwrap_or_default())
+        .map(|(_, rest)| first_word(rest))
         .collect();
-    let named: BTreeSet<&str> = commands().iter().map(|(name, _)| *name).collect();
-    assert_eq!(named, declared);
+    let made: BTreeSet<String> = commands()
+        .iter()
+        .map(|(_, command)| first_word(&format!("{command:?}")))
+        .collect();
+    assert_eq!(made, declared);
 }
 
 /// The number of a kind, its name and its place in the encoding are one.

@@ -362,6 +362,7 @@ fn the_estimate_is_an_upper_one() {
         bought: wide,
         granted: wide,
         refunded: wide,
+        deficit: wide,
     };
     let names = |length: usize| {
         (0..40).map(move |n| Name::from(format!("{}{n:02}", "n".repeat(length - 2))))

@@ -13,6 +13,10 @@
 )]
 
 mod driver;
+#[path = "properties/expected.rs"]
+mod expected;
+#[path = "properties/payments.rs"]
+mod payments;
 
 use std::{
     cell::RefCell,
@@ -20,17 +24,18 @@ use std::{
 };
 
 use driver::{Ledger, MINUTE, auditor};
+use expected::{KINDS, REASONS};
 use ledger_core::{
     Account, Command, Context, Event, Money, Name, Payload, Record, Request, Timestamp,
     account::{EvolveError, Funding},
     catalog::OverrunPolicy,
     command::{
         Adjust, ApplyCatalog, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount,
-        Credit, ExtendHold, OpenAccount, PlaceHold, RecordPayment, Refund, ReleaseHold, Sweep,
-        Target, Transfer, UnblockAccount, encode,
+        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, Sweep, Target,
+        Transfer, UnblockAccount, encode,
     },
     decide::at_present,
-    event::{ProviderId, Reason},
+    event::Reason,
     limits::STATE_BYTES_MAX,
     record::Subject,
 };
@@ -61,6 +66,28 @@ grants = [{ asset = "XP", amount = 2 }, { asset = "C", amount = 1, expires_after
 hold = { duration = "20m", overrun = "CAP" }
 [operations.look]
 prices = [{ asset = "RUB", amount = 0 }]
+[top_up.RUB]
+minimum = 10
+maximum = 250
+[packages.few]
+title = { ru = "п", en = "p" }
+description = { ru = "п", en = "p" }
+prices = { RUB = 100 }
+contents = [{ asset = "C", amount = 7 }]
+[packages.owed]
+title = { ru = "п", en = "p" }
+description = { ru = "п", en = "p" }
+prices = { RUB = 100 }
+contents = [{ asset = "C", amount = 30, expires_after = "1h" }]
+bonuses = [{ asset = "C", amount = 5 }]
+refund = "leave_deficit"
+[packages.mixed]
+title = { ru = "п", en = "p" }
+description = { ru = "п", en = "p" }
+prices = { RUB = 101 }
+contents = [{ asset = "C", amount = 9, weight = 2 }, { asset = "RUB", amount = 40, weight = 1 }]
+bonuses = [{ asset = "XP", amount = 5 }]
+refund = "take_what_is_left"
 "#;
 
 const ACCOUNTS: [&str; 3] = ["ann", "bob", "eve"];
@@ -71,6 +98,7 @@ const ACCOUNTS: [&str; 3] = ["ann", "bob", "eve"];
 enum Step {
     Wait(i64),
     Ask(usize, Ask),
+    Payment(usize, payments::Ask),
     /// About an earlier charge or hold, of its own account.
     About {
         index: usize,
@@ -182,26 +210,6 @@ fn ask() -> impl Strategy<Value = Ask> {
             })
         },
     );
-    let pay = (1..300_i64, any::<bool>()).prop_map(|(amount, test)| {
-        Command::RecordPayment(RecordPayment {
-            provider: "yookassa".into(),
-            merchant_account: "shop".into(),
-            provider_ids: vec![ProviderId {
-                kind: "payment".into(),
-                id: "p".into(),
-            }],
-            amount: Money {
-                currency: "RUB".into(),
-                amount,
-            },
-            income_amount: None,
-            test,
-            status: ledger_core::payment::PaymentStatus::Succeeded,
-            payment: None,
-            purpose: None,
-            cancellation_reason: None,
-        })
-    });
     let by = (asset(), -60..60_i64).prop_map(|(asset, delta)| {
         Command::Adjust(Adjust {
             asset: asset.into(),
@@ -230,7 +238,6 @@ fn ask() -> impl Strategy<Value = Ask> {
         4 => (1..120_i64, credit()).prop_map(|(minutes, credit)| Ask::Expiring { minutes, credit }),
         5 => charge.prop_map(Ask::Plain),
         6 => hold.prop_map(Ask::Plain),
-        2 => pay.prop_map(Ask::Plain),
         2 => by.prop_map(Ask::Plain),
         2 => rare.prop_map(Ask::Plain),
         3 => (0..3_usize, asset(), 1..80_i64)
@@ -254,6 +261,8 @@ fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
         20 => (1..50_i64).prop_map(Step::Wait),
         1 => (100..300_i64).prop_map(Step::Wait),
         60 => (0..3_usize, ask()).prop_map(|(account, ask)| Step::Ask(account, ask)),
+        30 => (0..3_usize, payments::ask())
+            .prop_map(|(account, ask)| Step::Payment(account, ask)),
         50 => (0..6_usize, any::<bool>(), about())
             .prop_map(|(index, by_request, ask)| Step::About { index, by_request, ask }),
     ];
@@ -273,6 +282,7 @@ fn request(ledger: &mut Ledger, step: &Step) -> Option<Request> {
             let house = matches!(command, Command::ApplyCatalog(_));
             (if house { "@house" } else { id }.into(), command)
         }
+        Step::Payment(account, ask) => payments::asked(ledger, ACCOUNTS[*account], ask)?,
         Step::About {
             index,
             by_request,
@@ -395,6 +405,7 @@ fn play(steps: &[Step], tally: &mut Tally) -> Ledger {
         *tally.entry(format!("{name} {outcome}")).or_default() += 1;
     }
     auditor::audit_refunds(&ledger.events);
+    payments::audit(&ledger);
     check_basis(&ledger);
     check_chain(&ledger);
     ledger.assert_replays();
@@ -425,6 +436,8 @@ fn check_basis(ledger: &Ledger) {
         let (incoming, outgoing) = auditor::moved(&event.payload);
         let incoming: i64 = incoming.iter().map(|part| part.basis).sum();
         let outgoing: i64 = outgoing.iter().map(|part| part.basis).sum();
+        let settled = auditor::owing(&event.payload).1.iter();
+        gone += settled.map(|debt| debt.basis).sum::<i64>();
         match event.payload {
             Payload::Credited(_) => paid += incoming,
             Payload::TransferSent(_) | Payload::TransferReceived(_) => {}
@@ -499,45 +512,6 @@ fn the_books_balance_whatever_is_asked() {
         );
     }
 }
-
-const KINDS: [&str; 18] = [
-    "AccountOpened",
-    "AccountClosed",
-    "Credited",
-    "Debited",
-    "Refunded",
-    "HoldPlaced",
-    "HoldExtended",
-    "HoldCaptured",
-    "HoldReleased",
-    "HoldExpired",
-    "LotExpired",
-    "Adjusted",
-    "TransferSent",
-    "TransferReceived",
-    "AccountBlocked",
-    "AccountUnblocked",
-    "PaymentSucceeded",
-    "CatalogApplied",
-];
-
-/// Reasons that random commands reach; `rejections.rs` has all.
-const REASONS: [&str; 14] = [
-    "ACCOUNT_BLOCKED",
-    "ACCOUNT_CLOSED",
-    "ACCOUNT_NOT_BLOCKED",
-    "ACCOUNT_NOT_EMPTY",
-    "BALANCE_MISMATCH",
-    "CAPTURE_EXCEEDS_HOLD",
-    "CHARGE_NOT_FOUND",
-    "HOLD_ENDED",
-    "HOLD_NOT_EXTENDED",
-    "HOLD_NOT_FOUND",
-    "INSUFFICIENT_FUNDS",
-    "PRICE_CHANGED",
-    "REFUND_EXCEEDS_CHARGE",
-    "TRANSFER_TO_SELF",
-];
 
 #[test]
 fn reads_show_what_the_sweeper_would_write() {

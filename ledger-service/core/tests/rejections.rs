@@ -13,6 +13,8 @@
 
 mod driver;
 mod language;
+#[path = "rejections/payment.rs"]
+mod payment;
 #[path = "rejections/policy.rs"]
 mod policy;
 
@@ -22,7 +24,7 @@ use driver::sources;
 use language::{command::TargetBy, replay::Replay};
 
 /// Reasons that the core gives, in order of precedence.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 51] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_CLOSED",
     "ACCOUNT_NOT_FOUND",
@@ -38,6 +40,11 @@ const ORDER: [&str; 38] = [
     "VARIANT_NOT_AVAILABLE",
     "UNKNOWN_ASSET",
     "UNKNOWN_CURRENCY",
+    "UNKNOWN_PACKAGE",
+    "PACKAGE_NOT_AVAILABLE",
+    "PACKAGE_LIMIT_REACHED",
+    "TOP_UP_NOT_OFFERED",
+    "PAYMENT_AMOUNT_DIFFERS",
     "ASSET_NOT_SPENDABLE",
     "AMOUNT_NOT_POSITIVE",
     "AMOUNT_TOO_LARGE",
@@ -50,6 +57,14 @@ const ORDER: [&str; 38] = [
     "CAPTURE_EXCEEDS_HOLD",
     "CHARGE_NOT_FOUND",
     "REFUND_EXCEEDS_CHARGE",
+    "PAYMENT_NOT_FOUND",
+    "PAYMENT_ALREADY_RECORDED",
+    "PAYMENT_NOT_SUCCEEDED",
+    "REFUND_EXCEEDS_PAYMENT",
+    "PAYMENT_SPENT",
+    "TOO_MANY_REFUNDS",
+    "REFUND_NOT_FOUND",
+    "REFUND_ALREADY_RECORDED",
     "INVALID_CATALOG",
     "CATALOG_FOR_OTHER_BOOK",
     "CATALOG_CHANGED",
@@ -64,9 +79,8 @@ const ORDER: [&str; 38] = [
 ];
 
 /// Reasons that engine and edge give: they need the log or all accounts, not one.
-const OF_ENGINE: [&str; 4] = [
+const OF_ENGINE: [&str; 3] = [
     "REQUEST_ID_REUSED",
-    "PAYMENT_ALREADY_RECORDED",
     "BATCH_ITEM_REFUSED",
     "ASSET_IN_USE",
 ];
@@ -460,6 +474,7 @@ fn cases() -> Vec<Case> {
         outgoing(),
         referring(),
         policy::cases(),
+        payment::cases(),
     ]
     .into_iter()
     .flatten()

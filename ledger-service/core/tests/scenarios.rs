@@ -108,7 +108,8 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    account adjust catalog charge credit expiry expiry_in_time hold payment policy refund transfer
+    account adjust catalog charge credit expiry expiry_in_time hold payback payment payments policy
+    refund transfer
 }
 
 #[test]
@@ -124,10 +125,10 @@ fn every_command_and_every_kind_of_event_is_told_of() {
         "a kind of event in no scenario: {:?}",
         seen.kinds
     );
-    // 16 commands and `wait`.
+    // 19 commands and `wait`.
     assert_eq!(
         seen.verbs.len(),
-        17,
+        20,
         "a command in no scenario: {:?}",
         seen.verbs
     );

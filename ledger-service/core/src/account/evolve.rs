@@ -141,7 +141,7 @@ impl Account {
 
     fn credited(&mut self, credited: &Credited) {
         let lot = &credited.lot;
-        self.add_rest(lot, &credited.settled);
+        self.add_less(lot, &credited.settled);
         self.settle(&credited.settled);
         let totals = self.totals_mut(&lot.asset);
         totals.balance = totals.balance.saturating_add(lot.amount);
@@ -333,15 +333,10 @@ impl Account {
 
     /// Gives parts back to their lots, but for what of them pays what is owed.
     pub(super) fn give_back(&mut self, parts: &[Lot], graced: &[u64], settled: &[Debt]) {
-        let mut unpaid = settled.to_vec();
+        let mut settled_left = settled.iter().peekable();
         for part in parts {
-            let own = unpaid.iter_mut().find(|debt| debt.lot == part.id);
-            let paid = own.map(|debt| {
-                let pays = debt.amount.min(part.amount);
-                debt.amount = debt.amount.saturating_sub(pays);
-                pays
-            });
-            self.add_less(part, paid.unwrap_or(0));
+            let pays = settled_left.next_if(|debt| debt.lot == part.id);
+            self.add_less(part, pays);
         }
         self.settle(settled);
         let part_of = |lot: &u64| parts.iter().find(|part| part.id == *lot);
@@ -355,22 +350,16 @@ impl Account {
         self.graced_lots.drain(..excess);
     }
 
-    /// Adds a credited lot, but for what of it pays what is owed.
-    fn add_rest(&mut self, lot: &Lot, settled: &[Debt]) {
-        let paid = settled
-            .iter()
-            .fold(0_i64, |sum, debt| sum.saturating_add(debt.amount));
-        self.add_less(lot, paid);
-    }
-
-    /// Adds a part to its lot, less `paid` of it.
-    fn add_less(&mut self, part: &Lot, paid: i64) {
+    /// Adds a part to its lot, less what of it pays what is owed.
+    fn add_less<'d>(&mut self, part: &Lot, pays: impl IntoIterator<Item = &'d Debt>) {
         self.lots_created = self.lots_created.max(part.id);
-        let rest = part.amount.saturating_sub(paid);
-        if paid == 0 {
-            self.add_part(part);
-        } else if rest > 0 {
-            self.add_part(&part.part(rest));
+        let mut rest = part.clone();
+        for debt in pays {
+            rest.amount = rest.amount.saturating_sub(debt.amount);
+            rest.basis = rest.basis.saturating_sub(debt.basis);
+        }
+        if rest.amount > 0 {
+            self.add_part(&rest);
         }
     }
 

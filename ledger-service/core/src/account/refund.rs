@@ -3,7 +3,7 @@
 use minicbor::{CborLen, Decode, Encode};
 
 use super::{Account, Lot};
-use crate::{event::Debt, limits::DEBTS_MAX};
+use crate::{event::Debt, limits::DEBTS_MAX, primitives::basis_share};
 
 /// A refund of a payment that was started and is not done. Its parts have left
 /// the free lots, so nobody spends them meanwhile.
@@ -19,6 +19,22 @@ pub struct OpenRefund {
     /// What is reserved.
     #[n(2)]
     pub parts: Vec<Lot>,
+}
+
+impl Debt {
+    /// What `amount` of `part` pays of what is owed for a lot; it is taken out of
+    /// the part.
+    #[must_use]
+    pub fn paid_by(part: &mut Lot, lot: u64, amount: i64) -> Self {
+        let pays = part.part(amount);
+        part.remove(&pays);
+        Self {
+            lot,
+            asset: pays.asset,
+            amount: pays.amount,
+            basis: pays.basis,
+        }
+    }
 }
 
 impl Account {
@@ -41,24 +57,20 @@ impl Account {
         sum(&self.debts).saturating_sub(sum(settled))
     }
 
-    /// What of `amount` new units of an asset pays what is owed of it, besides
-    /// what `settled` pays: the oldest debt first.
+    /// What of a new lot pays what is owed of its asset, besides what `settled`
+    /// pays: the oldest debt first.
     #[must_use]
-    pub fn settles(&self, asset: &str, amount: i64, settled: &[Debt]) -> Vec<Debt> {
-        let mut left = amount;
+    pub fn settles(&self, lot: &Lot, settled: &[Debt]) -> Vec<Debt> {
+        let mut rest = lot.clone();
         let mut paid = settled.to_vec();
         let mut settles = Vec::new();
-        for debt in self.debts.iter().filter(|debt| debt.asset == asset) {
+        for debt in self.debts.iter().filter(|debt| debt.asset == lot.asset) {
             let still = debt.amount.min(self.owed_of(debt.lot, &paid));
-            let pays = still.min(left);
+            let pays = still.min(rest.amount);
             if pays > 0 {
-                let part = Debt {
-                    amount: pays,
-                    ..debt.clone()
-                };
+                let part = Debt::paid_by(&mut rest, debt.lot, pays);
                 paid.push(part.clone());
                 settles.push(part);
-                left = left.saturating_sub(pays);
             }
         }
         settles
@@ -76,7 +88,10 @@ impl Account {
                 kept.asset == debt.asset && (is_full || kept.lot == debt.lot)
             };
             match self.debts.iter_mut().find(takes) {
-                Some(kept) => kept.amount = kept.amount.saturating_add(debt.amount),
+                Some(kept) => {
+                    kept.amount = kept.amount.saturating_add(debt.amount);
+                    kept.basis = kept.basis.saturating_add(debt.basis);
+                }
                 None => self.debts.push(debt.clone()),
             }
         }
@@ -89,7 +104,9 @@ impl Account {
             for debt in &mut self.debts {
                 if debt.asset == paid.asset && debt.lot == paid.lot {
                     let pays = left.min(debt.amount);
+                    let basis = basis_share(debt.basis, pays, debt.amount);
                     debt.amount = debt.amount.saturating_sub(pays);
+                    debt.basis = debt.basis.saturating_sub(basis);
                     left = left.saturating_sub(pays);
                 }
             }

@@ -77,7 +77,7 @@ pub(super) fn credited(
 /// What of a lot pays what the account owes, if it is bought.
 pub(super) fn settles(account: &Account, lot: &Lot, before: &[Debt]) -> Vec<Debt> {
     match lot.funding {
-        Funding::Purchased => account.settles(&lot.asset, lot.amount, before),
+        Funding::Purchased => account.settles(lot, before),
         Funding::Granted => Vec::new(),
     }
 }

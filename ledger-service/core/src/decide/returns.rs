@@ -41,22 +41,19 @@ impl<'a> Returns<'a> {
     }
 
     /// What comes back to a lot goes first to what a refund of its payment could
-    /// not take back.
-    fn settle(&mut self, part: &Lot) -> i64 {
+    /// not take back. Answers whether all of it does.
+    fn settle(&mut self, part: &Lot) -> bool {
         let owed = self.account.owed_of(part.id, &self.settled);
-        let pays = owed.min(part.amount).max(0);
+        let pays = owed.min(part.amount);
         if pays > 0 {
-            self.settled.push(Debt {
-                lot: part.id,
-                asset: part.asset.clone(),
-                amount: pays,
-            });
+            let debt = Debt::paid_by(&mut part.clone(), part.id, pays);
+            self.settled.push(debt);
         }
-        pays
+        pays == part.amount
     }
 
     fn one(&mut self, mut part: Lot) -> Lot {
-        if self.settle(&part) == part.amount {
+        if self.settle(&part) {
             return part;
         }
         let alive = self

@@ -270,7 +270,7 @@ pub enum AnomalyKind {
 }
 
 /// What an account owes: units that a refund could not take back, because they
-/// were spent.
+/// were spent; or what pays some of that.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Debt {
@@ -283,6 +283,16 @@ pub struct Debt {
     /// How many.
     #[n(2)]
     pub amount: i64,
+    /// What was paid for them, in minor units of the currency of the lot; of what
+    /// pays a debt, what was paid for that.
+    #[n(3)]
+    #[cbor(default, skip_if = "is_zero")]
+    pub basis: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
+const fn is_zero(value: &i64) -> bool {
+    *value == 0
 }
 
 /// Ids that a provider gave, and whose they are.

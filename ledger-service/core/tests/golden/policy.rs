@@ -68,6 +68,7 @@ pub(crate) fn events() -> [(&'static str, Payload); 4] {
             grant: "daily".into(),
             next_at: LATER,
         }),
+        settled: Vec::new(),
     };
     [
         ("debited_by_pass", Payload::Debited(pass)),

@@ -1,7 +1,7 @@
 //! Lines about payments: to commands, and from events.
 
 use ledger_core::{
-    Command, Money, Name, Payload,
+    Command, Money, Name, Payload, Rejection,
     account::Lot,
     command::{CreatePayment, RecordPayment, RecordRefund, RefundPayment, Target},
     event::{Debt, PlannedLot, ProviderId},
@@ -245,4 +245,53 @@ fn owing(lead: &str, debts: &[Debt]) -> String {
 /// What of something that comes in pays what is owed.
 pub(crate) fn settling(settled: &[Debt]) -> String {
     owing(", settling ", settled)
+}
+
+/// The details of a refusal about payments; nothing of others.
+pub(crate) fn refusal(rejection: &Rejection) -> String {
+    match rejection {
+        Rejection::PackageNotAvailable {
+            package,
+            origin,
+            currency,
+        } => format!(" package={package} origin={origin} currency={currency}"),
+        Rejection::PackageLimitReached { package, maximum } => {
+            format!(" package={package} maximum={maximum}")
+        }
+        Rejection::TopUpNotOffered {
+            currency,
+            amount,
+            minimum,
+            maximum,
+            multiple,
+        } => format!(
+            " currency={currency} amount={amount} minimum={minimum} maximum={maximum} multiple={multiple}"
+        ),
+        Rejection::PaymentAmountDiffers {
+            currency,
+            amount,
+            expected,
+        } => format!(" currency={currency} amount={amount} expected={expected}"),
+        Rejection::PaymentAlreadyRecorded {
+            event, kind, id, ..
+        } => format!(" event={event} kind={kind} id={id}"),
+        Rejection::PaymentNotSucceeded { payment, .. } => format!(" payment={payment}"),
+        Rejection::RefundExceedsPayment {
+            payment,
+            currency,
+            amount,
+            refundable,
+        } => format!(" payment={payment} currency={currency} amount={amount} refundable={refundable}"),
+        Rejection::PaymentSpent {
+            payment,
+            currency,
+            amount,
+            unspent,
+        } => format!(" payment={payment} currency={currency} amount={amount} unspent={unspent}"),
+        Rejection::TooManyRefunds { maximum } => format!(" maximum={maximum}"),
+        Rejection::RefundAlreadyRecorded { payment, refund } => {
+            format!(" payment={payment} refund={refund}")
+        }
+        _ => String::new(),
+    }
 }

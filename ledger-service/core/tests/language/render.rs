@@ -360,7 +360,7 @@ pub(crate) fn rejection(rejection: &Rejection) -> String {
         } => {
             format!(" maximum_expire_time={}", time(*maximum_expire_time))
         }
-        _ => String::new(),
+        other => payment::refusal(other),
     };
     format!("refused {}{details}", rejection.reason())
 }

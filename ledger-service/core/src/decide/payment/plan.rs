@@ -124,19 +124,22 @@ fn check_top_up(catalog: &Catalog, money: &Money) -> Result<(), Rejection> {
         .top_ups
         .get(money.currency.as_str())
         .ok_or_else(unknown)?;
-    let multiple = multiple(rules);
     let fits = (rules.minimum..=rules.maximum).contains(&money.amount)
-        && money.amount.checked_rem(multiple) == Some(0);
+        && money.amount.checked_rem(multiple(rules)) == Some(0);
     if fits {
         return Ok(());
     }
-    Err(Rejection::TopUpNotOffered {
+    Err(not_offered(rules, money))
+}
+
+fn not_offered(rules: &TopUp, money: &Money) -> Rejection {
+    Rejection::TopUpNotOffered {
         currency: (&money.currency).into(),
         amount: money.amount,
         minimum: rules.minimum,
         maximum: rules.maximum,
-        multiple,
-    })
+        multiple: multiple(rules),
+    }
 }
 
 fn multiple(rules: &TopUp) -> i64 {
@@ -147,10 +150,8 @@ fn multiple(rules: &TopUp) -> i64 {
 /// currency, one to one.
 fn top_up(catalog: &Catalog, money: &Money) -> Result<Plan, Rejection> {
     let currency = &money.currency;
-    let rate = catalog
-        .top_ups
-        .get(currency.as_str())
-        .and_then(|rules| rules.rate.as_ref());
+    let rules = catalog.top_ups.get(currency.as_str());
+    let rate = rules.and_then(|rules| rules.rate.as_ref());
     let (asset, amount) = match rate {
         Some(rate) => {
             let times = money.amount.checked_div(rate.pay).unwrap_or(0);
@@ -159,10 +160,13 @@ fn top_up(catalog: &Catalog, money: &Money) -> Result<Plan, Rejection> {
         None => (currency.clone(), money.amount),
     };
     let kind = catalog.assets.get(asset.as_str()).map(|asset| asset.kind);
-    if kind.is_none() || (rate.is_none() && kind != Some(AssetKind::Money)) || amount == 0 {
+    if kind.is_none() || (rate.is_none() && kind != Some(AssetKind::Money)) {
         return Err(Rejection::UnknownCurrency {
             currency: currency.into(),
         });
+    }
+    if let Some(rules) = rules.filter(|_| amount == 0 && money.amount > 0) {
+        return Err(not_offered(rules, money));
     }
     let lot = Lot {
         asset,

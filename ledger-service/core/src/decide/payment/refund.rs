@@ -25,7 +25,7 @@ use crate::{
     },
     limits::OPEN_REFUNDS_MAX,
     payment::{PaymentStatus, RefundStatus, RefundVia},
-    primitives::Money,
+    primitives::{Money, basis_share},
     record::{PaymentRecord, Record, RefundEnd, RefundRecord},
     rejection::Rejection,
 };
@@ -125,8 +125,8 @@ pub(in crate::decide) fn record_refund(
     said: &RecordRefund,
     record: Option<&Record>,
 ) -> Result<Vec<Decided>, Rejection> {
-    let payment = of_account(&work, record)?;
     check_amount(said.amount.amount)?;
+    let payment = of_account(&work, record)?;
     if !of(said).is_of(payment) {
         return odd(work, payment, AnomalyKind::ProviderDiffers, said);
     }
@@ -242,8 +242,10 @@ fn take_missing(account: &Account, missing: &[Debt]) -> Taking {
             taking.parts.push(lot.part(there));
         }
         if there < debt.amount {
+            let back = basis_share(debt.basis, there, debt.amount);
             taking.missing.push(Debt {
                 amount: debt.amount.saturating_sub(there),
+                basis: debt.basis.saturating_sub(back),
                 ..debt.clone()
             });
         }

@@ -66,12 +66,10 @@ pub(in crate::decide) fn record(
     said: &RecordPayment,
     record: Option<&Record>,
 ) -> Result<Vec<Decided>, Rejection> {
-    if let Some(income) = &said.income_amount {
-        check_price(income.amount)?;
-    }
     if record.is_none() && said.payment.is_none() && said.status == PaymentStatus::Succeeded {
         return record_unknown(work, said);
     }
+    check_income(said)?;
     let payment = of_account(&work, record)?;
     if !of(said).is_of(payment) {
         return odd(work, payment, AnomalyKind::ProviderDiffers, said);
@@ -224,6 +222,7 @@ fn record_unknown(mut work: Work<'_>, said: &RecordPayment) -> Result<Vec<Decide
         is_limited,
     } = plan::paid(catalog, purpose)?;
     check_amount(said.amount.amount)?;
+    check_income(said)?;
     if amount != said.amount {
         return Err(Rejection::PaymentAmountDiffers {
             currency: (&amount.currency).into(),
@@ -246,6 +245,13 @@ fn record_unknown(mut work: Work<'_>, said: &RecordPayment) -> Result<Vec<Decide
     );
     push_grants(&mut work, giving);
     Ok(work.finish())
+}
+
+fn check_income(said: &RecordPayment) -> Result<(), Rejection> {
+    match &said.income_amount {
+        Some(income) => check_price(income.amount),
+        None => Ok(()),
+    }
 }
 
 fn succeeded(said: &RecordPayment) -> PaymentSucceeded {

@@ -3,6 +3,7 @@
 use crate::{
     account::{Account, Funding, Lot},
     event::Debt,
+    primitives::basis_share,
     record::{PaidLot, PaymentRecord},
 };
 
@@ -75,12 +76,14 @@ impl<'a> Leftovers<'a> {
             let gone = paid.rest().saturating_sub(there);
             let basis = paid.rest_basis().saturating_sub(paid.basis_of(there));
             let units = units_for(left, basis, gone, is_all);
-            left = left.saturating_sub(share_up(basis, units, gone));
+            let basis = basis_share(basis, units, gone);
+            left = left.saturating_sub(basis);
             if units > 0 {
                 taking.missing.push(Debt {
                     lot: paid.lot,
                     asset: paid.asset.clone(),
                     amount: units,
+                    basis,
                 });
             }
         }
