@@ -237,6 +237,7 @@ fn balances() -> Vec<Balance> {
             balance: amount,
             available: amount,
             held: 0,
+            deficit: 0,
         })
         .to_vec()
 }
