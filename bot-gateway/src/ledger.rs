@@ -10,7 +10,7 @@ use std::str::FromStr as _;
 
 use ledger_proto::v1::{
     Annotations, Balance, ChargeRequest, GetBalanceRequest, Money, MutationResult,
-    OpenAccountRequest, ProviderId, RecordPaymentRequest,
+    OpenAccountRequest, PaymentStatus, ProviderId, RecordPaymentRequest,
     account_service_client::AccountServiceClient, ledger_service_client::LedgerServiceClient,
     payment_service_client::PaymentServiceClient,
 };
@@ -262,6 +262,7 @@ fn record_payment(account: &str, shop_id: &str, credit: &Credit) -> RecordPaymen
         amount: Some(money(credit.amount_minor)),
         income_amount: credit.income_minor.map(money),
         test: credit.test,
+        status: PaymentStatus::Succeeded.into(),
         annotations: Some(Annotations {
             occur_time: credit.captured_at_ms.map(timestamp),
             ..Annotations::default()

@@ -16,7 +16,7 @@ use ledger_proto::v1::{
     BatchGetBalancesRequest, BlockAccountRequest, CaptureHoldRequest, ChargeRequest,
     CheckAccessRequest, CloseAccountRequest, CreditRequest, EventFilter, ExtendHoldRequest,
     GetBalanceRequest, GetEventRequest, ListAccountsRequest, ListEventsRequest, ListLotsRequest,
-    Money, PlaceHoldRequest, ProviderId, QuoteChargeRequest, Reason, RecordPaymentRequest,
+    Money, PaymentStatus, PlaceHoldRequest, ProviderId, QuoteChargeRequest, Reason, RecordPaymentRequest,
     RefundRequest, ReleaseHoldRequest, TransferRequest, UnblockAccountRequest, adjust_request,
     capture_hold_request, extend_hold_request, list_accounts_request, refund_request,
     release_hold_request,
@@ -165,6 +165,7 @@ fn payment(change: impl FnOnce(&mut RecordPaymentRequest)) -> RecordPaymentReque
             currency: "RUB".to_owned(),
             amount: 49_900,
         }),
+        status: PaymentStatus::Succeeded.into(),
         ..Default::default()
     };
     change(&mut request);

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use ledger_proto::v1::{
     AdjustRequest, Annotations, AssetAmount, BlockAccountRequest, CaptureHoldRequest,
     ChargeRequest, CloseAccountRequest, CreditRequest, ExtendHoldRequest, Money, MutationResult,
+    PaymentStatus,
     OpenAccountRequest, PaidWith, PlaceHoldRequest, ProviderId, QuoteChargeRequest, Reason,
     RecordPaymentRequest, RefundRequest, ReleaseHoldRequest, TransferRequest,
     UnblockAccountRequest, adjust_request, capture_hold_request, event::Payload,
@@ -187,6 +188,7 @@ async fn money_comes_in(ledger: &Ledger, later: &mut Vec<Later>, a: &str) {
             currency: "RUB".to_owned(),
             amount: 49_900,
         }),
+        status: PaymentStatus::Succeeded.into(),
         ..Default::default()
     };
     let paid = twice!(

@@ -13,7 +13,7 @@ use e2e_tests::{
 };
 use ledger_proto::v1::{
     Annotations, BatchChargeRequest, BatchChargeResponse, ChargeRequest,
-    GetAccountStatisticsRequest, Money, PlaceHoldRequest, ProviderId, RecordPaymentRequest,
+    GetAccountStatisticsRequest, Money, PaymentStatus, PlaceHoldRequest, ProviderId, RecordPaymentRequest,
     TransferRequest, batch_charge_item, payment_service_client::PaymentServiceClient,
 };
 
@@ -48,6 +48,7 @@ fn payment(account: &str) -> RecordPaymentRequest {
             currency: "RUB".to_owned(),
             amount: 49_900,
         }),
+        status: PaymentStatus::Succeeded.into(),
         ..Default::default()
     }
 }

@@ -5,6 +5,7 @@ mod batches;
 mod events;
 mod lists;
 mod mutations;
+mod payments;
 mod policy;
 mod reads;
 mod server;
@@ -178,6 +179,7 @@ impl Stand {
                 currency: "RUB".to_owned(),
                 amount,
             }),
+            status: v1::PaymentStatus::Succeeded.into(),
             ..Default::default()
         };
         self.payments

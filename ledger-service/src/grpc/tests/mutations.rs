@@ -250,6 +250,7 @@ async fn a_payment_is_recorded_once() {
             currency: "RUB".to_owned(),
             amount: 500,
         }),
+        status: v1::PaymentStatus::Succeeded.into(),
         ..Default::default()
     };
     let first = stand

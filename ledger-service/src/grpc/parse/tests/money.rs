@@ -134,6 +134,7 @@ fn payment_message(ids: &[(&str, &str)]) -> v1::RecordPaymentRequest {
         merchant_account: "100500".to_owned(),
         provider_ids: ids.iter().map(id).collect(),
         amount: money("RUB", 10_000),
+        status: v1::PaymentStatus::Succeeded.into(),
         ..Default::default()
     }
 }

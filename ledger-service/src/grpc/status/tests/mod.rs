@@ -1,6 +1,7 @@
 //! Every error that callers can meet, as they meet it.
 
 mod page;
+mod payments;
 mod rejections;
 
 use tonic_types::FieldViolation;

@@ -52,6 +52,18 @@ const fn place(rejection: &Rejection) -> usize {
         Rejection::CatalogChanged { .. } => 39,
         Rejection::AssetInUse { .. } => 40,
         Rejection::AssetNotSpendable { .. } => 41,
+        Rejection::UnknownPackage { .. } => 42,
+        Rejection::PackageNotAvailable { .. } => 43,
+        Rejection::PackageLimitReached { .. } => 44,
+        Rejection::TopUpNotOffered { .. } => 45,
+        Rejection::PaymentAmountDiffers { .. } => 46,
+        Rejection::PaymentNotFound => 47,
+        Rejection::PaymentNotSucceeded { .. } => 48,
+        Rejection::RefundExceedsPayment { .. } => 49,
+        Rejection::PaymentSpent { .. } => 50,
+        Rejection::TooManyRefunds { .. } => 51,
+        Rejection::RefundNotFound => 52,
+        Rejection::RefundAlreadyRecorded { .. } => 53,
     }
 }
 
@@ -60,7 +72,7 @@ const fn place(rejection: &Rejection) -> usize {
 pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
     let (account, asset) = ("a".to_owned(), "RUB".to_owned());
     let (expire_time, now) = (Timestamp(1_000_000), Timestamp(2_500_000));
-    vec![
+    let mut rejections = vec![
         (
             Rejection::RequestExpired { expire_time, now },
             "FailedPrecondition REQUEST_EXPIRED expire_time=1970-01-01T00:00:01Z \
@@ -347,7 +359,9 @@ pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
             },
             "InvalidArgument ASSET_NOT_SPENDABLE asset=STAR",
         ),
-    ]
+    ];
+    rejections.extend(payments::rejections());
+    rejections
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! Rejections about payments.
+
+use ledger_core::payment::PaymentStatus;
+
+use super::*;
+
+/// Each with its status, told in a line.
+pub(super) fn rejections() -> [(Rejection, &'static str); 12] {
+    let (currency, package) = ("RUB".to_owned(), "start".to_owned());
+    let (payment, amount) = (7, 9);
+    [
+        (
+            Rejection::UnknownPackage {
+                package: package.clone(),
+            },
+            "NotFound UNKNOWN_PACKAGE package=start",
+        ),
+        (
+            Rejection::PackageNotAvailable {
+                package: package.clone(),
+                origin: "quiz".to_owned(),
+                currency: currency.clone(),
+            },
+            "FailedPrecondition PACKAGE_NOT_AVAILABLE currency=RUB origin=quiz package=start",
+        ),
+        (
+            Rejection::PackageLimitReached {
+                package,
+                maximum: 1,
+            },
+            "FailedPrecondition PACKAGE_LIMIT_REACHED maximum=1 package=start",
+        ),
+        (
+            Rejection::TopUpNotOffered {
+                currency: currency.clone(),
+                amount,
+                minimum: 10,
+                maximum: 20,
+                multiple: 5,
+            },
+            "InvalidArgument TOP_UP_NOT_OFFERED amount=9 currency=RUB maximum_amount=20 \
+             minimum_amount=10 multiple_amount=5",
+        ),
+        (
+            Rejection::PaymentAmountDiffers {
+                currency: currency.clone(),
+                amount,
+                expected: 8,
+            },
+            "FailedPrecondition PAYMENT_AMOUNT_DIFFERS amount=9 currency=RUB expected_amount=8",
+        ),
+        (
+            Rejection::PaymentNotFound,
+            "NotFound PAYMENT_NOT_FOUND",
+        ),
+        (
+            Rejection::PaymentNotSucceeded {
+                payment,
+                status: PaymentStatus::WaitingForCapture,
+            },
+            "FailedPrecondition PAYMENT_NOT_SUCCEEDED payment=books/b/events/7 \
+             status=WAITING_FOR_CAPTURE",
+        ),
+        (
+            Rejection::RefundExceedsPayment {
+                payment,
+                currency: currency.clone(),
+                amount,
+                refundable: 8,
+            },
+            "FailedPrecondition REFUND_EXCEEDS_PAYMENT amount=9 currency=RUB \
+             payment=books/b/events/7 refundable_amount=8",
+        ),
+        (
+            Rejection::PaymentSpent {
+                payment,
+                currency,
+                amount,
+                unspent: 8,
+            },
+            "FailedPrecondition PAYMENT_SPENT amount=9 currency=RUB payment=books/b/events/7 \
+             unspent_amount=8",
+        ),
+        (
+            Rejection::TooManyRefunds { maximum: 16 },
+            "FailedPrecondition TOO_MANY_REFUNDS maximum=16",
+        ),
+        (
+            Rejection::RefundNotFound,
+            "NotFound REFUND_NOT_FOUND",
+        ),
+        (
+            Rejection::RefundAlreadyRecorded { payment, refund: 8 },
+            "AlreadyExists REFUND_ALREADY_RECORDED payment=books/b/events/7 \
+             refund=books/b/events/8",
+        ),
+    ]
+}
