@@ -2,7 +2,10 @@
 
 use jiff::{Span, Timestamp as Moment, ToSpan as _, Zoned, civil::Weekday, tz::TimeZone};
 
-use crate::{catalog::CalendarPeriod, primitives::Timestamp};
+use crate::{
+    catalog::{CalendarPeriod, Period},
+    primitives::Timestamp,
+};
 
 /// The zone of a name of the tz database; UTC if there is none, which a catalog
 /// does not let through.
@@ -56,10 +59,35 @@ pub fn period_of(
     bounds().unwrap_or((now, Timestamp(i64::MAX)))
 }
 
+/// When the `periods`-th period of a subscription ends that began at `start`:
+/// counted from that day, so that a month from the 31st ends on the last day of a
+/// shorter month, and the next one on the 31st again.
+#[must_use]
+pub fn end_of_period(
+    start: Timestamp,
+    length: Period,
+    periods: u32,
+    time_zone: &str,
+) -> Timestamp {
+    let end = || {
+        let count = i64::from(periods);
+        let months = i64::from(length.months).checked_mul(count)?;
+        let days = i64::from(length.days).checked_mul(count)?;
+        let span = Span::new().try_months(months).ok()?.try_days(days).ok()?;
+        let end = zoned(start, time_zone)?.checked_add(span).ok()?;
+        Some(moment(&end))
+    };
+    // What no calendar knows never ends.
+    end().unwrap_or(Timestamp(i64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::period_of;
-    use crate::{catalog::CalendarPeriod, primitives::Timestamp};
+    use super::{end_of_period, period_of};
+    use crate::{
+        catalog::{CalendarPeriod, Period},
+        primitives::Timestamp,
+    };
 
     fn at(text: &str) -> Timestamp {
         let moment: jiff::Timestamp = text.parse().unwrap();
@@ -127,5 +155,36 @@ mod tests {
                 "{now}"
             );
         }
+    }
+
+    #[test]
+    fn periods_are_counted_from_the_first_day() {
+        let months = |months| Period { months, days: 0 };
+        let table = [
+            ("2026-01-31T09:00:00Z", months(1), 1, "2026-02-28T09:00:00Z"),
+            ("2026-01-31T09:00:00Z", months(1), 2, "2026-03-31T09:00:00Z"),
+            ("2026-01-31T09:00:00Z", months(1), 3, "2026-04-30T09:00:00Z"),
+            ("2024-02-29T09:00:00Z", months(12), 1, "2025-02-28T09:00:00Z"),
+            ("2024-02-29T09:00:00Z", months(12), 4, "2028-02-29T09:00:00Z"),
+            (
+                "2026-01-31T09:00:00Z",
+                Period { months: 1, days: 3 },
+                1,
+                "2026-03-03T09:00:00Z",
+            ),
+            (
+                "2026-03-01T09:00:00Z",
+                Period { months: 0, days: 30 },
+                2,
+                "2026-04-30T09:00:00Z",
+            ),
+        ];
+        for (start, length, periods, end) in table {
+            let found = end_of_period(at(start), length, periods, "UTC");
+            assert_eq!(text(found), end, "{start} {length:?} {periods}");
+        }
+        // The wall clock of the book stays, also over a change of it.
+        let found = end_of_period(at("2026-03-15T09:00:00Z"), months(1), 1, "Europe/Berlin");
+        assert_eq!(text(found), "2026-04-15T08:00:00Z");
     }
 }

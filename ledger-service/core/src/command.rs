@@ -275,6 +275,16 @@ commands! {
         /// Of a failed one: why.
         8 failure_reason: Option<Name>,
     }
+    /// End a subscription with what is paid for.
+    20 CancelSubscription {
+        /// The subscription.
+        0 subscription: u64,
+    }
+    /// Take a canceled subscription up again.
+    21 ResumeSubscription {
+        /// The subscription.
+        0 subscription: u64,
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]

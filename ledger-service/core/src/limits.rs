@@ -56,3 +56,10 @@ pub const DEBTS_MAX: usize = 16;
 
 /// How many refunds of payments may run in one account.
 pub const OPEN_REFUNDS_MAX: usize = 16;
+
+/// How many subscriptions an account may have.
+pub const SUBSCRIPTIONS_MAX: usize = 8;
+
+/// How many periods of a subscription may be paid for ahead before no more are
+/// sold.
+pub const QUEUED_PERIODS_MAX: usize = 4;

@@ -49,6 +49,26 @@ pub enum Purpose {
         #[n(1)]
         currency: Name,
     },
+    /// The first period of a subscription, or one that is bought again.
+    #[n(2)]
+    Subscription {
+        /// The plan.
+        #[n(0)]
+        plan: Name,
+        /// The currency.
+        #[n(1)]
+        currency: Name,
+        /// The subscription that it takes the place of.
+        #[n(2)]
+        upgrade_of: Option<u64>,
+    },
+    /// The next period of a subscription.
+    #[n(3)]
+    Renewal {
+        /// The subscription.
+        #[n(0)]
+        subscription: u64,
+    },
 }
 
 /// How money is paid back.

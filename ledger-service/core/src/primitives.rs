@@ -49,7 +49,7 @@ impl fmt::Debug for RequestId {
 }
 
 /// An amount of real money.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct Money {
     /// ISO 4217 code, or `XTR`.

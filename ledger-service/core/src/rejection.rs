@@ -209,6 +209,26 @@ pub enum Rejection {
     RefundNotFound,
     #[error("this refund was recorded before")]
     RefundAlreadyRecorded { payment: u64, refund: u64 },
+    #[error("the catalog has no subscription `{plan}`")]
+    UnknownPlan { plan: String },
+    #[error("subscription {plan:?} is not sold by {origin:?} for {currency}")]
+    PlanNotAvailable {
+        plan: String,
+        origin: String,
+        currency: String,
+    },
+    #[error("there is no such subscription in this account, or it has ended")]
+    SubscriptionNotFound,
+    #[error("the account has this subscription, which cannot be bought again yet")]
+    SubscriptionRuns { subscription: u64 },
+    #[error("{from:?} cannot be changed to {plan:?} at this price")]
+    UpgradeNotOffered { plan: String, from: String },
+    #[error("an account may have {maximum} subscriptions")]
+    TooManySubscriptions { maximum: usize },
+    #[error("the subscription does not renew: it was canceled, or its plan says so")]
+    SubscriptionNotRenewed { subscription: u64 },
+    #[error("a payment that is to renew the subscription is open")]
+    RenewalAttemptOpen { subscription: u64, payment: u64 },
     #[error("item {index} of the batch was refused, so all of it is: {message}")]
     BatchItemRefused {
         index: usize,
@@ -301,6 +321,14 @@ impl Rejection {
             Self::TooManyRefunds { .. } => ("TOO_MANY_REFUNDS", FailedPrecondition),
             Self::RefundNotFound => ("REFUND_NOT_FOUND", NotFound),
             Self::RefundAlreadyRecorded { .. } => ("REFUND_ALREADY_RECORDED", AlreadyExists),
+            Self::UnknownPlan { .. } => ("UNKNOWN_PLAN", NotFound),
+            Self::PlanNotAvailable { .. } => ("PLAN_NOT_AVAILABLE", FailedPrecondition),
+            Self::SubscriptionNotFound => ("SUBSCRIPTION_NOT_FOUND", NotFound),
+            Self::SubscriptionRuns { .. } => ("SUBSCRIPTION_RUNS", FailedPrecondition),
+            Self::UpgradeNotOffered { .. } => ("UPGRADE_NOT_OFFERED", FailedPrecondition),
+            Self::TooManySubscriptions { .. } => ("TOO_MANY_SUBSCRIPTIONS", FailedPrecondition),
+            Self::SubscriptionNotRenewed { .. } => ("SUBSCRIPTION_NOT_RENEWED", FailedPrecondition),
+            Self::RenewalAttemptOpen { .. } => ("RENEWAL_ATTEMPT_OPEN", FailedPrecondition),
             Self::BatchItemRefused { .. } => ("BATCH_ITEM_REFUSED", FailedPrecondition),
         }
     }

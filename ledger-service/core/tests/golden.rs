@@ -17,6 +17,8 @@ mod driver;
 mod payment;
 #[path = "golden/policy.rs"]
 mod policy;
+#[path = "golden/subscription.rs"]
+mod subscription;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -315,7 +317,7 @@ fn events() -> Vec<(String, Event)> {
     let named = |payload: Payload| (format!("{:?}", payload.kind()), event(payload));
     let mut events: Vec<(String, Event)> = payloads.into_iter().map(named).collect();
     events.push(("every_optional_field".to_owned(), full_envelope()));
-    let others = policy::events().into_iter().chain(payment::events());
+    let others = policy::events().into_iter().chain(payment::events()).chain(subscription::events());
     events.extend(others.map(|(name, payload)| (name.to_owned(), event(payload))));
     events
 }
@@ -335,6 +337,7 @@ fn target() -> Target {
 fn commands() -> Vec<(&'static str, Command)> {
     let mut commands = first_commands();
     commands.extend(payment::commands());
+    commands.extend(subscription::commands());
     commands
 }
 

@@ -52,6 +52,7 @@ refund_grace = "1h"
 assets.RUB = { kind = "money", exponent = 2 }
 assets.C = { kind = "credits" }
 assets.XP = { kind = "points" }
+assets.PASS = { kind = "pass" }
 [[grants_on_opening]]
 asset = "C"
 amount = 7
@@ -88,6 +89,22 @@ prices = { RUB = 101 }
 contents = [{ asset = "C", amount = 9, weight = 2 }, { asset = "RUB", amount = 40, weight = 1 }]
 bonuses = [{ asset = "XP", amount = 5 }]
 refund = "take_what_is_left"
+[subscriptions.daily]
+title = { ru = "п", en = "p" }
+description = { ru = "п", en = "p" }
+prices = { RUB = 90 }
+period = "1 day"
+renewal = "saved_method"
+contents = [{ asset = "C", amount = 9, weight = 2 }, { asset = "PASS", amount = 1, weight = 1 }]
+grace = "2h"
+[subscriptions.queued]
+title = { ru = "п", en = "p" }
+description = { ru = "п", en = "p" }
+prices = { RUB = 90 }
+period = "1 day"
+contents = [{ asset = "C", amount = 9, rollover = true }]
+bonuses = [{ asset = "C", amount = 2 }]
+on_repurchase = "queue"
 "#;
 
 const ACCOUNTS: [&str; 3] = ["ann", "bob", "eve"];
@@ -260,6 +277,7 @@ fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         20 => (1..50_i64).prop_map(Step::Wait),
         1 => (100..300_i64).prop_map(Step::Wait),
+        3 => (1_300..1_500_i64).prop_map(Step::Wait),
         60 => (0..3_usize, ask()).prop_map(|(account, ask)| Step::Ask(account, ask)),
         30 => (0..3_usize, payments::ask())
             .prop_map(|(account, ask)| Step::Payment(account, ask)),

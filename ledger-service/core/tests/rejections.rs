@@ -24,7 +24,7 @@ use driver::sources;
 use language::{command::TargetBy, replay::Replay};
 
 /// Reasons that the core gives, in order of precedence.
-const ORDER: [&str; 51] = [
+const ORDER: [&str; 59] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_CLOSED",
     "ACCOUNT_NOT_FOUND",
@@ -44,6 +44,14 @@ const ORDER: [&str; 51] = [
     "PACKAGE_NOT_AVAILABLE",
     "PACKAGE_LIMIT_REACHED",
     "TOP_UP_NOT_OFFERED",
+    "UNKNOWN_PLAN",
+    "PLAN_NOT_AVAILABLE",
+    "SUBSCRIPTION_RUNS",
+    "TOO_MANY_SUBSCRIPTIONS",
+    "SUBSCRIPTION_NOT_FOUND",
+    "UPGRADE_NOT_OFFERED",
+    "SUBSCRIPTION_NOT_RENEWED",
+    "RENEWAL_ATTEMPT_OPEN",
     "PAYMENT_AMOUNT_DIFFERS",
     "ASSET_NOT_SPENDABLE",
     "AMOUNT_NOT_POSITIVE",
@@ -571,6 +579,7 @@ fn the_earlier_of_two_reasons_is_given() {
         let exclusive = [
             ("ACCOUNT_BLOCKED", "ACCOUNT_NOT_FOUND"),
             ("HOLD_ENDED", "HOLD_NOT_FOUND"),
+            ("RENEWAL_ATTEMPT_OPEN", "SUBSCRIPTION_NOT_FOUND"),
         ];
         if of_recipient || exclusive.contains(&(case.reason, later)) {
             continue;

@@ -109,7 +109,7 @@ macro_rules! scenarios {
 
 scenarios! {
     account adjust catalog charge credit expiry expiry_in_time hold payback payment payments policy
-    refund transfer
+    refund subscription transfer
 }
 
 #[test]
@@ -125,10 +125,10 @@ fn every_command_and_every_kind_of_event_is_told_of() {
         "a kind of event in no scenario: {:?}",
         seen.kinds
     );
-    // 19 commands and `wait`.
+    // 21 commands and `wait`.
     assert_eq!(
         seen.verbs.len(),
-        20,
+        22,
         "a command in no scenario: {:?}",
         seen.verbs
     );

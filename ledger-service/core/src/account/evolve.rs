@@ -123,9 +123,23 @@ impl Account {
             }
             Payload::PaymentRefunded(refunded) => self.payment_refunded(refunded)?,
             Payload::PaymentRefundFailed(failed) => self.payment_refund_failed(failed)?,
-            Payload::PaymentCreated(_)
-            | Payload::PaymentStatusRecorded(_)
-            | Payload::PaymentCanceled(_)
+            Payload::PaymentCreated(created) => {
+                let period = created.period.as_ref();
+                let renews = period.and_then(|period| period.subscription);
+                self.renewal_attempted(renews, event.position);
+            }
+            Payload::PaymentCanceled(canceled) => {
+                self.renewal_failed(canceled.payment, event.recorded_at);
+            }
+            Payload::SubscriptionStarted(started) => {
+                self.subscription_started(started, event.position);
+            }
+            Payload::SubscriptionRenewed(renewed) => self.subscription_renewed(renewed)?,
+            Payload::SubscriptionPastDue(due) => self.subscription_past_due(due)?,
+            Payload::SubscriptionCanceled(changed) => self.subscription_canceled(changed, true)?,
+            Payload::SubscriptionResumed(changed) => self.subscription_canceled(changed, false)?,
+            Payload::SubscriptionEnded(ended) => self.subscription_ended(ended)?,
+            Payload::PaymentStatusRecorded(_)
             | Payload::PaymentFeeRecorded(_)
             | Payload::PaymentAnomaly(_)
             | Payload::CatalogApplied(_) => {}
@@ -153,6 +167,7 @@ impl Account {
         if let Some(period) = &credited.recurring {
             self.recurring.insert(period.grant.clone(), period.next_at);
         }
+        self.period_gave(credited);
     }
 
     fn debited(&mut self, debited: &Debited, at: Timestamp) -> Result<(), u64> {
@@ -364,7 +379,7 @@ impl Account {
     }
 
     /// Adds a part to its lot, or makes the lot anew in its place in the order.
-    fn add_part(&mut self, part: &Lot) {
+    pub(super) fn add_part(&mut self, part: &Lot) {
         self.lots_created = self.lots_created.max(part.id);
         if let Some(lot) = self.lots.iter_mut().find(|lot| lot.id == part.id) {
             lot.add(part);

@@ -10,6 +10,7 @@ mod hold;
 mod lot;
 mod payment;
 mod refund;
+mod subscription;
 mod window;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use evolve::EvolveError;
 pub use hold::Hold;
 pub use lot::{Funding, Lot, take_from_end, take_from_front, total};
 pub use refund::OpenRefund;
+pub use subscription::{QueuedPeriod, Subscription};
 pub use window::Window;
 
 use crate::{event::{Debt, Reason}, name::Name, name_map::NameMap, primitives::Timestamp};
@@ -98,6 +100,10 @@ pub struct Account {
     #[n(19)]
     #[cbor(default, skip_if = "NameMap::is_empty")]
     pub packages: NameMap<i64>,
+    /// Subscriptions that have not ended, the oldest first.
+    #[n(20)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub subscriptions: Vec<Subscription>,
 }
 
 /// Whether an account takes requests.
@@ -247,12 +253,13 @@ impl Account {
         })
     }
 
-    /// The soonest moment at which a lot or a hold of it expires.
+    /// The soonest moment at which a lot, a hold or a period of it ends.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let lots = self.lots.iter().filter_map(|lot| lot.expires_at);
-        lots.chain(self.holds.iter().map(|hold| hold.expires_at))
-            .min()
+        let holds = self.holds.iter().map(|hold| hold.expires_at);
+        let subscriptions = self.subscriptions.iter().map(Subscription::due_at);
+        lots.chain(holds).chain(subscriptions).min()
     }
 
     /// Its encoded size, without encoding it.

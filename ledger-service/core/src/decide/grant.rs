@@ -71,6 +71,22 @@ pub(super) fn credited(
         payment: None,
         recurring,
         settled: Vec::new(),
+        subscription: None,
+    }
+}
+
+/// The lot that is planned, given at a moment; `period_end` is when the period of
+/// its subscription ends.
+pub(super) fn planned_lot(
+    planned: &PlannedLot,
+    at: Timestamp,
+    period_end: Option<Timestamp>,
+) -> Lot {
+    let after = planned.expires_after_us.map(|after| at.plus_us(after));
+    Lot {
+        created_at: at,
+        expires_at: period_end.filter(|_| planned.with_period).or(after),
+        ..planned.lot.clone()
     }
 }
 
@@ -110,6 +126,7 @@ pub(super) fn recurring_lot(
 pub(super) struct Giving {
     lots: Vec<Lot>,
     payment: Option<u64>,
+    subscription: Option<u64>,
 }
 
 impl Giving {
@@ -144,22 +161,23 @@ impl Giving {
         Self {
             lots,
             payment: None,
+            subscription: None,
         }
     }
 
     /// What a payment gives. Money that has been paid is not refused for lack of
     /// room either.
-    pub(super) fn of_payment(work: &mut Work<'_>, gives: &[PlannedLot], payment: u64) -> Self {
+    pub(super) fn of_payment(
+        work: &mut Work<'_>,
+        gives: &[PlannedLot],
+        payment: u64,
+        period_end: Option<Timestamp>,
+    ) -> Self {
         let context = work.context;
         let is_full = work.own.check_room(gives.len()).is_err();
         let mut lots: Vec<Lot> = Vec::with_capacity(gives.len());
         for planned in gives {
-            let after = planned.expires_after_us;
-            let mut lot = Lot {
-                created_at: context.now,
-                expires_at: after.map(|after| context.now.plus_us(after)),
-                ..planned.lot.clone()
-            };
+            let mut lot = planned_lot(planned, context.now, period_end);
             let is_given = lots.iter().any(|other| other.asset == lot.asset)
                 && kind(context.catalog, &lot.asset) == Some(AssetKind::Badge);
             if is_given || has_badge(work.account(), context.catalog, &lot.asset) {
@@ -175,6 +193,15 @@ impl Giving {
         Self {
             lots,
             payment: Some(payment),
+            subscription: None,
+        }
+    }
+
+    /// The same, as lots of a subscription.
+    pub(super) fn of_subscription(self, subscription: Option<u64>) -> Self {
+        Self {
+            subscription,
+            ..self
         }
     }
 
@@ -200,6 +227,7 @@ pub(super) fn push_grants(work: &mut Work<'_>, giving: Giving) {
         settled.extend(settles.iter().cloned());
         let credited = Credited {
             payment: giving.payment,
+            subscription: giving.subscription,
             settled: settles,
             ..credited(work.context.catalog, lot, before, None)
         };

@@ -22,6 +22,7 @@ mod payment;
 mod prepare;
 mod refund;
 mod returns;
+mod subscription;
 mod transfer;
 mod work;
 
@@ -122,6 +123,8 @@ pub fn decide(
         Command::RecordPayment(said) => payment::record(work, said, record),
         Command::RefundPayment(refund) => payment::refund(work, refund, record),
         Command::RecordRefund(said) => payment::record_refund(work, said, record),
+        Command::CancelSubscription(cancel) => subscription::cancel(work, cancel),
+        Command::ResumeSubscription(resume) => subscription::resume(work, resume),
         Command::ApplyCatalog(apply) => catalog::apply(work, apply),
         Command::Sweep(_) => Ok(work.finish()),
     }

@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use super::{
     Context, Party,
-    grant::{credited, granted_lot, has_badge, is_due, mark_origin, recurring_lot},
+    grant::{
+        credited, granted_lot, has_badge, is_due, mark_origin, planned_lot, recurring_lot, settles,
+    },
     returns::Returns,
+    subscription,
     work::{Side, Work, bare_event},
 };
 use crate::{
-    account::{Account, Lot, Status},
-    event::{Event, HoldEnded, LotExpired, Payload, RecurringPeriod},
+    account::{Account, Lot, Status, Subscription},
+    event::{Credited, Event, HoldEnded, LotExpired, Payload, RecurringPeriod},
     name::Name,
 };
 
@@ -153,15 +156,46 @@ fn side_account<'w>(work: &'w Work<'_>, party: Party) -> &'w Account {
     }
 }
 
+/// What time does to a subscription: the next lot of a period that has begun, or
+/// its own next event.
+fn due_period(
+    account: &Account,
+    subscription: &Subscription,
+    context: &Context<'_>,
+) -> Payload {
+    let Some(planned) = subscription.gives.first() else {
+        return subscription::due_event(account, subscription, context);
+    };
+    let lot = planned_lot(planned, subscription.starts_at, Some(subscription.ends_at));
+    let mut side = Side::new(account);
+    let lot = match side.check_room(1) {
+        Ok(()) => side.place(lot),
+        Err(_) => side.squeeze_in(lot, &[]),
+    };
+    let before = account.totals(&lot.asset).balance;
+    Payload::Credited(Credited {
+        payment: Some(subscription.payment),
+        subscription: Some(subscription.position),
+        settled: settles(account, &lot, &[]),
+        ..credited(context.catalog, lot, before, None)
+    })
+}
+
 /// What time ends next, in the order of time, whenever that is looked at. At
-/// the same moment holds come first, because what they give back may be due
-/// itself.
+/// the same moment subscriptions come first, because their passes may live on,
+/// then holds, because what they give back may be due itself.
 fn next_due_event(account: &Account, context: &Context<'_>) -> Option<Payload> {
     let now = context.now;
     let due_lots = account.lots.iter().filter(|lot| lot.is_due(now));
     let lot = due_lots.min_by_key(|lot| lot.expires_at);
     let due_holds = account.holds.iter().filter(|hold| hold.is_due(now));
     let hold = due_holds.min_by_key(|hold| hold.expires_at);
+    if let Some((at, subscription)) = subscription::next_due(account, context)
+        && lot.is_none_or(|lot| lot.expires_at >= Some(at))
+        && hold.is_none_or(|hold| hold.expires_at >= at)
+    {
+        return Some(due_period(account, subscription, context));
+    }
     if let Some(hold) = hold
         && lot.is_none_or(|lot| lot.expires_at >= Some(hold.expires_at))
     {

@@ -1,6 +1,6 @@
 //! What a payload is about, without looking at all of it.
 
-use super::{EventKind, Payload, ProviderId};
+use super::{EndReason, EventKind, Payload, ProviderId};
 use crate::{account::Lot, name::Name};
 
 impl Payload {
@@ -23,6 +23,12 @@ impl Payload {
             Self::PaymentRefunded(refunded) => Some(refunded.payment),
             Self::PaymentRefundFailed(failed) => Some(failed.payment),
             Self::PaymentAnomaly(anomaly) => Some(anomaly.payment),
+            Self::SubscriptionRenewed(renewed) => Some(renewed.subscription),
+            Self::SubscriptionPastDue(due) => Some(due.subscription),
+            Self::SubscriptionCanceled(changed) | Self::SubscriptionResumed(changed) => {
+                Some(changed.subscription)
+            }
+            Self::SubscriptionEnded(ended) => Some(ended.subscription),
             _ => None,
         }
     }
@@ -73,7 +79,14 @@ impl Payload {
     /// the envelope keeps of the request is not about it.
     #[must_use]
     pub const fn is_of_time(&self) -> bool {
-        matches!(self, Self::HoldExpired(_) | Self::LotExpired(_))
+        match self {
+            Self::HoldExpired(_) | Self::LotExpired(_) | Self::SubscriptionPastDue(_) => true,
+            Self::SubscriptionRenewed(renewed) => renewed.begins,
+            Self::SubscriptionEnded(ended) => {
+                matches!(ended.reason, EndReason::NotRenewed | EndReason::Canceled)
+            }
+            _ => false,
+        }
     }
 
     /// The operation that it is about.
@@ -120,6 +133,8 @@ impl Payload {
             Self::PaymentRefundStarted(started) => (&started.parts, &[], &[]),
             Self::PaymentRefunded(refunded) => (&refunded.reserved, &refunded.parts, &[]),
             Self::PaymentRefundFailed(failed) => (&failed.parts, &[], &[]),
+            Self::SubscriptionRenewed(renewed) => (&renewed.ended, &[], &[]),
+            Self::SubscriptionEnded(ended) => (&ended.ended, &[], &[]),
             _ => (&[], &[], &[]),
         };
         first.iter().chain(second).chain(third)
@@ -156,6 +171,12 @@ impl Payload {
             Self::PaymentRefunded(_) => EventKind::PaymentRefunded,
             Self::PaymentRefundFailed(_) => EventKind::PaymentRefundFailed,
             Self::PaymentAnomaly(_) => EventKind::PaymentAnomaly,
+            Self::SubscriptionStarted(_) => EventKind::SubscriptionStarted,
+            Self::SubscriptionRenewed(_) => EventKind::SubscriptionRenewed,
+            Self::SubscriptionPastDue(_) => EventKind::SubscriptionPastDue,
+            Self::SubscriptionCanceled(_) => EventKind::SubscriptionCanceled,
+            Self::SubscriptionResumed(_) => EventKind::SubscriptionResumed,
+            Self::SubscriptionEnded(_) => EventKind::SubscriptionEnded,
         }
     }
 }

@@ -31,4 +31,10 @@ pub enum EventKind {
     PaymentRefunded = 24,
     PaymentRefundFailed = 25,
     PaymentAnomaly = 26,
+    SubscriptionStarted = 28,
+    SubscriptionRenewed = 29,
+    SubscriptionPastDue = 30,
+    SubscriptionCanceled = 31,
+    SubscriptionResumed = 32,
+    SubscriptionEnded = 33,
 }

@@ -13,6 +13,7 @@ mod about;
 mod kind;
 mod payload;
 mod payment;
+mod subscription;
 
 pub use kind::EventKind;
 pub use payload::{
@@ -24,6 +25,10 @@ pub use payment::{
     AnomalyKind, Debt, PaymentAnomaly, PaymentCanceled, PaymentCreated, PaymentFeeRecorded,
     PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded, PaymentStatusRecorded,
     PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
+};
+pub use subscription::{
+    EndReason, PaidPeriod, SubscriptionChanged, SubscriptionEnded, SubscriptionPastDue,
+    SubscriptionRenewed, SubscriptionStarted,
 };
 
 use crate::{

@@ -7,7 +7,8 @@ use minicbor::{Decode, Encode};
 use super::{
     Debt, PaidWith, PaymentAnomaly, PaymentCanceled, PaymentCreated, PaymentFeeRecorded,
     PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded, PaymentStatusRecorded,
-    PaymentSucceeded,
+    PaymentSucceeded, SubscriptionChanged, SubscriptionEnded, SubscriptionPastDue,
+    SubscriptionRenewed, SubscriptionStarted,
 };
 use crate::{
     account::Lot,
@@ -102,6 +103,24 @@ pub enum Payload {
     /// A provider said what cannot be.
     #[n(26)]
     PaymentAnomaly(#[n(0)] PaymentAnomaly),
+    /// A subscription began.
+    #[n(28)]
+    SubscriptionStarted(#[n(0)] SubscriptionStarted),
+    /// Another period was paid for, or one that had been paid for began.
+    #[n(29)]
+    SubscriptionRenewed(#[n(0)] SubscriptionRenewed),
+    /// A period has ended unrenewed.
+    #[n(30)]
+    SubscriptionPastDue(#[n(0)] SubscriptionPastDue),
+    /// A subscription was canceled: it ends with what is paid for.
+    #[n(31)]
+    SubscriptionCanceled(#[n(0)] SubscriptionChanged),
+    /// A canceled subscription was taken up again.
+    #[n(32)]
+    SubscriptionResumed(#[n(0)] SubscriptionChanged),
+    /// A subscription has ended.
+    #[n(33)]
+    SubscriptionEnded(#[n(0)] SubscriptionEnded),
 }
 
 /// A lot was credited, or an equal one enlarged.
@@ -124,6 +143,9 @@ pub struct Credited {
     #[n(4)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub settled: Vec<Debt>,
+    /// The subscription that gives it.
+    #[n(5)]
+    pub subscription: Option<u64>,
 }
 
 /// Levels of points, from 1, as the catalog of the event counted them.

@@ -2,6 +2,7 @@
 
 use minicbor::{CborLen, Decode, Encode};
 
+use super::PaidPeriod;
 use crate::{
     account::Lot,
     catalog::PaymentRefundPolicy,
@@ -37,11 +38,14 @@ pub struct PaymentCreated {
     #[n(6)]
     #[cbor(default, skip_if = "is_false")]
     pub is_limited: bool,
+    /// The period of a subscription that it pays for.
+    #[n(7)]
+    pub period: Option<PaidPeriod>,
 }
 
 /// A lot that a payment will give: bought ones are what it pays for, given ones
 /// come on top.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
 pub struct PlannedLot {
     /// The lot, without id and times; of a bought one the basis is its share of
@@ -52,6 +56,10 @@ pub struct PlannedLot {
     /// absent.
     #[n(1)]
     pub expires_after_us: Option<i64>,
+    /// It lasts as long as the period of the subscription.
+    #[n(2)]
+    #[cbor(default, skip_if = "is_false")]
+    pub with_period: bool,
 }
 
 /// The provider said how a payment stands, while it is not done.
@@ -267,6 +275,10 @@ pub enum AnomalyKind {
     /// A refund failed that had been done.
     #[n(6)]
     RefundFailedAfterDone,
+    /// A second payment for one period of a subscription. Nothing was given for
+    /// it; it is to be refunded.
+    #[n(7)]
+    PeriodPaidTwice,
 }
 
 /// What an account owes: units that a refund could not take back, because they

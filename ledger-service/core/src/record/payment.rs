@@ -4,7 +4,7 @@ use crate::{
     account::{Funding, Lot},
     catalog::PaymentRefundPolicy,
     event::{
-        AnomalyKind, Credited, Debt, Event, Payload, PaymentCreated, PaymentSucceeded, PlannedLot,
+        AnomalyKind, Credited, Debt, Event, PaidPeriod, Payload, PaymentCreated, PaymentSucceeded, PlannedLot,
         ProviderId,
     },
     name::Name,
@@ -31,6 +31,8 @@ pub struct PaymentRecord {
     pub refund: PaymentRefundPolicy,
     /// It is for a package that an account may buy only so often.
     pub is_limited: bool,
+    /// The period of a subscription that it pays for, if it was created before.
+    pub period: Option<PaidPeriod>,
     /// How it stands.
     pub status: PaymentStatus,
     /// Every id that the provider gave.
@@ -171,6 +173,7 @@ impl PaymentRecord {
             gives: created.gives.clone(),
             refund: created.refund,
             is_limited: created.is_limited,
+            period: created.period.clone(),
             status: PaymentStatus::Created,
             provider_ids: Vec::new(),
             income: None,
@@ -195,6 +198,7 @@ impl PaymentRecord {
             gives: Vec::new(),
             refund: succeeded.refund,
             is_limited: succeeded.is_limited,
+            period: None,
             status: PaymentStatus::Created,
             provider_ids: Vec::new(),
             income: None,

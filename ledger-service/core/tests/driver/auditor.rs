@@ -66,6 +66,8 @@ pub(crate) fn moved(payload: &Payload) -> (Vec<&Lot>, Vec<&Lot>) {
         Payload::TransferSent(sent) => (vec![], sent.parts.iter().collect()),
         Payload::TransferReceived(received) => (received.parts.iter().collect(), vec![]),
         Payload::PaymentRefunded(it) => (vec![], it.reserved.iter().chain(&it.parts).collect()),
+        Payload::SubscriptionRenewed(it) => (vec![], it.ended.iter().collect()),
+        Payload::SubscriptionEnded(it) => (vec![], it.ended.iter().collect()),
         _ => (vec![], vec![]),
     }
 }
@@ -81,6 +83,8 @@ fn stated(payload: &Payload) -> Vec<(&str, i64)> {
         Payload::Adjusted(adjusted) => vec![(&adjusted.asset, adjusted.delta)],
         Payload::TransferSent(sent) => vec![(&sent.asset, -sent.amount)],
         Payload::TransferReceived(received) => vec![(&received.asset, received.amount)],
+        Payload::SubscriptionRenewed(it) => ending(&it.ended),
+        Payload::SubscriptionEnded(it) => ending(&it.ended),
         Payload::PaymentRefunded(it) => {
             let parts = it.reserved.iter().chain(&it.parts);
             let taken = parts.map(|part| (part.asset.as_str(), -part.amount));
@@ -90,6 +94,11 @@ fn stated(payload: &Payload) -> Vec<(&str, i64)> {
         }
         _ => vec![],
     }
+}
+
+fn ending(parts: &[Lot]) -> Vec<(&str, i64)> {
+    let ended = parts.iter();
+    ended.map(|part| (part.asset.as_str(), -part.amount)).collect()
 }
 
 /// What an event says is owed from now on, and what of it is paid.

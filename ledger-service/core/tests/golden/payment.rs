@@ -57,6 +57,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
     let planned = |lot, expires_after_us| PlannedLot {
         lot,
         expires_after_us,
+        with_period: false,
     };
     let created = PaymentCreated {
         provider: "yookassa".into(),
@@ -69,6 +70,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
         ],
         refund: PaymentRefundPolicy::LeaveDeficit,
         is_limited: true,
+        period: None,
     };
     let succeeded = PaymentSucceeded {
         provider: "yookassa".into(),

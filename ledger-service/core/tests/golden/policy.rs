@@ -69,6 +69,7 @@ pub(crate) fn events() -> [(&'static str, Payload); 4] {
             next_at: LATER,
         }),
         settled: Vec::new(),
+        subscription: None,
     };
     [
         ("debited_by_pass", Payload::Debited(pass)),

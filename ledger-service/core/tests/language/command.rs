@@ -7,8 +7,8 @@ use ledger_core::{
     account::Funding,
     catalog::{Attributes, OverrunPolicy},
     command::{
-        Adjust, ApplyCatalog, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount,
-        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, Sweep, Target,
+        Adjust, ApplyCatalog, AssetAmount, BlockAccount, CancelSubscription, CaptureHold, Change, Charge, CloseAccount,
+        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, ResumeSubscription, Sweep, Target,
         Transfer, UnblockAccount,
     },
     event::{Annotations, Reason},
@@ -46,6 +46,8 @@ pub(crate) struct Said {
     pub(crate) annotations: Annotations,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) label: Option<String>,
+    /// Names the subscription that the line starts.
+    pub(crate) subscription: Option<String>,
     pub(crate) origin: String,
 }
 
@@ -53,6 +55,7 @@ pub(crate) struct Said {
 pub(crate) fn read(words: &Words, scope: &Scope<'_>) -> Said {
     let mut words = words.clone();
     let label = words.option("as");
+    let subscription = words.option("sub");
     let origin = words.option("origin").unwrap_or_else(|| "bot".to_owned());
     let expires_at = words.option("before").map(|text| time(&text));
     let annotations = annotations(&mut words);
@@ -64,6 +67,7 @@ pub(crate) fn read(words: &Words, scope: &Scope<'_>) -> Said {
         annotations,
         expires_at,
         label,
+        subscription,
         origin,
     }
 }
@@ -125,7 +129,13 @@ fn command(words: &mut Words, scope: &Scope<'_>) -> (String, Command) {
         }),
         "transfer" => transfer(words),
         "adjust" => adjust(words),
-        "ask" => payment::ask(words),
+        "ask" => payment::ask(words, scope),
+        "cancel" => Command::CancelSubscription(CancelSubscription {
+            subscription: label(words.word(2), scope).position,
+        }),
+        "resume" => Command::ResumeSubscription(ResumeSubscription {
+            subscription: label(words.word(2), scope).position,
+        }),
         "pay" => payment::pay(words, scope),
         "payback" => payment::payback(words, scope),
         "paidback" => payment::paidback(words, scope),

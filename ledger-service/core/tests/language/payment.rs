@@ -14,9 +14,20 @@ use super::{
     render::{part, time},
 };
 
-/// `ask ann package ID CURRENCY`, `ask ann top_up AMOUNT CURRENCY`.
-pub(crate) fn ask(words: &mut Words) -> Command {
+/// `ask ann package ID CURRENCY`, `ask ann top_up AMOUNT CURRENCY`,
+/// `ask ann plan ID CURRENCY`, `ask ann renewal LABEL`.
+pub(crate) fn ask(words: &mut Words, scope: &Scope<'_>) -> Command {
+    let upgrade_of = words.option("upgrade");
+    let upgrade_of = upgrade_of.map(|name| label(&name, scope).position);
     let purpose = match words.word(2) {
+        "plan" => Purpose::Subscription {
+            plan: words.word(3).into(),
+            currency: words.word(4).into(),
+            upgrade_of,
+        },
+        "renewal" => Purpose::Renewal {
+            subscription: label(words.word(3), scope).position,
+        },
         "package" => Purpose::Package {
             package: words.word(3).into(),
             currency: words.word(4).into(),
@@ -55,6 +66,14 @@ pub(crate) fn pay(words: &mut Words, scope: &Scope<'_>) -> Command {
         package: package.into(),
         currency: amount.currency.clone(),
     });
+    let plan = words.option("plan").map(|plan| Purpose::Subscription {
+        plan: plan.into(),
+        currency: amount.currency.clone(),
+        upgrade_of: None,
+    });
+    let renewal = words.option("renewal").map(|name| Purpose::Renewal {
+        subscription: label(&name, scope).position,
+    });
     let (provider, merchant_account) = merchant(words);
     Command::RecordPayment(RecordPayment {
         amount,
@@ -65,7 +84,7 @@ pub(crate) fn pay(words: &mut Words, scope: &Scope<'_>) -> Command {
         test,
         status,
         payment: of(words, "of", scope),
-        purpose: package,
+        purpose: package.or(plan).or(renewal),
         cancellation_reason: words.option("why").map(Name::from),
     })
 }
@@ -194,6 +213,33 @@ pub(crate) fn event(payload: &Payload) -> Option<String> {
             let back = taking(", back ", &it.parts);
             format!("PaymentRefundFailed{why}{back}{}", settling(&it.settled))
         }
+        Payload::SubscriptionStarted(it) => format!(
+            "SubscriptionStarted {} until {} for {}",
+            it.plan,
+            time(it.ends_at),
+            said(&it.paid)
+        ),
+        Payload::SubscriptionRenewed(it) => {
+            let how = match (it.begins, it.queued.is_empty()) {
+                (true, _) => " and begins",
+                (false, false) => " and waits",
+                (false, true) => "",
+            };
+            let (from, until) = (time(it.starts_at), time(it.ends_at));
+            let ended = taking(", ending ", &it.ended);
+            format!("SubscriptionRenewed from {from} until {until}{how}{ended}")
+        }
+        Payload::SubscriptionPastDue(it) => {
+            let passes: Vec<String> = it.passes.iter().map(|id| format!(" #{id}")).collect();
+            let until = time(it.until);
+            format!("SubscriptionPastDue until {until}, keeping{}", passes.concat())
+        }
+        Payload::SubscriptionCanceled(_) => "SubscriptionCanceled".to_owned(),
+        Payload::SubscriptionResumed(_) => "SubscriptionResumed".to_owned(),
+        Payload::SubscriptionEnded(it) => {
+            let ended = taking(", ending ", &it.ended);
+            format!("SubscriptionEnded {:?}{ended}", it.reason)
+        }
         Payload::PaymentAnomaly(it) => {
             format!("PaymentAnomaly {:?} {}", it.kind, said(&it.amount))
         }
@@ -210,7 +256,8 @@ fn planned(planned: &PlannedLot) -> String {
     let paid = lot.currency.as_ref();
     let paid = paid.map_or_else(String::new, |currency| format!(" (paid {} {currency})", lot.basis));
     let ends = planned.expires_after_us;
-    let ends = ends.map_or_else(String::new, |us| format!(" for {}", time(crate::driver::START.plus_us(us)).trim_start_matches("T+").to_owned()));
+    let with_period = if planned.with_period { " each period" } else { "" };
+    let ends = ends.map_or_else(|| with_period.to_owned(), |us| format!(" for {}", time(crate::driver::START.plus_us(us)).trim_start_matches("T+").to_owned()));
     format!("{} {} {}{paid}{ends}", lot.amount, lot.asset, lot.source)
 }
 
@@ -288,7 +335,18 @@ pub(crate) fn refusal(rejection: &Rejection) -> String {
             amount,
             unspent,
         } => format!(" payment={payment} currency={currency} amount={amount} unspent={unspent}"),
-        Rejection::TooManyRefunds { maximum } => format!(" maximum={maximum}"),
+        Rejection::PlanNotAvailable {
+            plan,
+            origin,
+            currency,
+        } => format!(" plan={plan} origin={origin} currency={currency}"),
+        Rejection::SubscriptionRuns { subscription }
+        | Rejection::SubscriptionNotRenewed { subscription } => {
+            format!(" subscription={subscription}")
+        }
+        Rejection::UpgradeNotOffered { plan, from } => format!(" plan={plan} from={from}"),
+        Rejection::RenewalAttemptOpen { payment, .. } => format!(" payment={payment}"),
+        Rejection::TooManySubscriptions { maximum } | Rejection::TooManyRefunds { maximum } => format!(" maximum={maximum}"),
         Rejection::RefundAlreadyRecorded { payment, refund } => {
             format!(" payment={payment} refund={refund}")
         }

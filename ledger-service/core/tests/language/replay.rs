@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use ledger_core::Record;
+use ledger_core::{Event, Payload, Record};
 
 use super::{
     Words,
@@ -64,6 +64,21 @@ impl Replay {
             Ok(events) => events,
             Err(rejection) => return vec![render::rejection(&rejection)],
         };
+        if let Some(label) = said.subscription {
+            let is_start = |event: &&Event| {
+                matches!(event.payload, Payload::SubscriptionStarted(_))
+            };
+            let started = events.iter().find(is_start).expect("it starts one");
+            let request_id = request.request_id.expect("an id");
+            let position = started.position;
+            self.labels.insert(
+                label,
+                Label {
+                    request_id,
+                    position,
+                },
+            );
+        }
         if let Some(label) = said.label {
             let target = events.iter().find(|event| Record::of(event).is_some());
             let position = target

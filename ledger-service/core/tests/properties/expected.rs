@@ -1,7 +1,7 @@
 //! What random commands have to reach, each many times.
 
 /// Kinds of events.
-pub(crate) const KINDS: [&str; 26] = [
+pub(crate) const KINDS: [&str; 32] = [
     "AccountOpened",
     "AccountClosed",
     "Credited",
@@ -28,10 +28,16 @@ pub(crate) const KINDS: [&str; 26] = [
     "PaymentRefunded",
     "PaymentRefundFailed",
     "PaymentAnomaly",
+    "SubscriptionStarted",
+    "SubscriptionRenewed",
+    "SubscriptionPastDue",
+    "SubscriptionCanceled",
+    "SubscriptionResumed",
+    "SubscriptionEnded",
 ];
 
 /// Reasons; `rejections.rs` has all.
-pub(crate) const REASONS: [&str; 21] = [
+pub(crate) const REASONS: [&str; 24] = [
     "ACCOUNT_BLOCKED",
     "ACCOUNT_CLOSED",
     "ACCOUNT_NOT_BLOCKED",
@@ -51,6 +57,9 @@ pub(crate) const REASONS: [&str; 21] = [
     "REFUND_EXCEEDS_CHARGE",
     "REFUND_EXCEEDS_PAYMENT",
     "REFUND_NOT_FOUND",
+    "RENEWAL_ATTEMPT_OPEN",
+    "SUBSCRIPTION_NOT_FOUND",
+    "SUBSCRIPTION_NOT_RENEWED",
     "TOP_UP_NOT_OFFERED",
     "TRANSFER_TO_SELF",
 ];

@@ -2,7 +2,10 @@
 
 use ledger_core::{
     Command, Event, Money, Name, Payload, Record,
-    command::{CreatePayment, RecordPayment, RecordRefund, RefundPayment, Target},
+    command::{
+        CancelSubscription, CreatePayment, RecordPayment, RecordRefund, RefundPayment,
+        ResumeSubscription, Target,
+    },
     event::ProviderId,
     payment::{PaymentStatus, Purpose, RefundStatus, RefundVia},
     record::{PaymentRecord, Subject},
@@ -39,6 +42,16 @@ pub(crate) enum Ask {
         part: i64,
         named: bool,
     },
+    Subscribe(&'static str),
+    /// About a subscription, counted from the latest.
+    About(usize, Period),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Period {
+    Renew,
+    Cancel,
+    Resume,
 }
 
 pub(crate) fn ask() -> impl Strategy<Value = Ask> {
@@ -53,7 +66,16 @@ pub(crate) fn ask() -> impl Strategy<Value = Ask> {
         Canceled,
     ];
     let ends = vec![RefundStatus::Succeeded, RefundStatus::Failed];
+    let periods = vec![
+        Period::Renew,
+        Period::Renew,
+        Period::Cancel,
+        Period::Resume,
+        Period::Resume,
+    ];
     prop_oneof![
+        3 => select(vec!["daily", "daily", "queued"]).prop_map(Ask::Subscribe),
+        6 => (0..2_usize, select(periods)).prop_map(|(index, period)| Ask::About(index, period)),
         3 => (package, 1..300_i64).prop_map(|(package, amount)| Ask::Create(package, amount)),
         2 => (1..300_i64, any::<bool>()).prop_map(|(amount, test)| Ask::Direct(amount, test)),
         5 => (0..3_usize, select(statuses), select(vec![0, 0, 0, 0, 0, 1]), any::<bool>())
@@ -88,6 +110,16 @@ pub(crate) fn asked(ledger: &Ledger, account: &str, ask: &Ask) -> Option<(Name, 
             });
             Some((account.into(), command))
         }
+        Ask::Subscribe(plan) => {
+            let mut said = said(&format!("d{}", ledger.events.len()), rub(90));
+            said.purpose = Some(Purpose::Subscription {
+                plan: (*plan).into(),
+                currency: "RUB".into(),
+                upgrade_of: None,
+            });
+            Some((account.into(), Command::RecordPayment(said)))
+        }
+        Ask::About(index, period) => about(ledger, *index, *period),
         Ask::Direct(amount, test) => {
             let mut said = said(&format!("d{}", ledger.events.len()), rub(*amount));
             said.test = *test;
@@ -153,6 +185,26 @@ pub(crate) fn asked(ledger: &Ledger, account: &str, ask: &Ask) -> Option<(Name, 
             Some((account, command))
         }
     }
+}
+
+fn about(ledger: &Ledger, index: usize, period: Period) -> Option<(Name, Command)> {
+    let mut started = ledger
+        .events
+        .iter()
+        .rev()
+        .filter(|event| matches!(event.payload, Payload::SubscriptionStarted(_)));
+    let event = started.nth(index)?;
+    let subscription = event.position;
+    let command = match period {
+        Period::Renew => Command::CreatePayment(CreatePayment {
+            provider: "yookassa".into(),
+            merchant_account: "shop".into(),
+            purpose: Purpose::Renewal { subscription },
+        }),
+        Period::Cancel => Command::CancelSubscription(CancelSubscription { subscription }),
+        Period::Resume => Command::ResumeSubscription(ResumeSubscription { subscription }),
+    };
+    Some((event.account.clone(), command))
 }
 
 fn said(id: &str, amount: Money) -> RecordPayment {

@@ -49,7 +49,49 @@ pub(crate) fn cases() -> Vec<Case> {
         .also("paidback ann 10000 RUB payment=p1", "REFUND_ALREADY_RECORDED"),
         many_refunds(),
     ];
-    cases.into_iter().map(|case| case.under("selling")).collect()
+    let selling = cases.into_iter().map(|case| case.under("selling"));
+    let plans = periods().into_iter().map(|case| case.under("plans"));
+    selling.chain(plans).collect()
+}
+
+const MONTH: &str = "pay ann 30000 RUB plan=month sub=month";
+
+fn periods() -> Vec<Case> {
+    vec![
+        case(&[], "ask ann plan nothing EUR", "UNKNOWN_PLAN")
+            .also("ask ann plan month EUR", "PLAN_NOT_AVAILABLE"),
+        case(
+            &["pay ann 300000 RUB plan=year"],
+            "ask ann plan year EUR",
+            "PLAN_NOT_AVAILABLE",
+        )
+        .also("ask ann plan year RUB", "SUBSCRIPTION_RUNS"),
+        case(&[], "ask ann plan year RUB upgrade=?", "SUBSCRIPTION_NOT_FOUND"),
+        case(&[MONTH], "ask ann plan queued RUB upgrade=month", "UPGRADE_NOT_OFFERED"),
+        case(
+            &[MONTH, "ask ann renewal month", "cancel ann month"],
+            "ask ann renewal month",
+            "SUBSCRIPTION_NOT_RENEWED",
+        ),
+        case(
+            &[MONTH, "ask ann renewal month"],
+            "ask ann renewal month",
+            "RENEWAL_ATTEMPT_OPEN",
+        )
+        .also("ask ann renewal ?", "SUBSCRIPTION_NOT_FOUND"),
+        case(
+            &["block ann reason=FRAUD"],
+            "ask ann renewal ?",
+            "ACCOUNT_BLOCKED",
+        )
+        .also("cancel ann ?", "SUBSCRIPTION_NOT_FOUND"),
+        many_subscriptions(),
+    ]
+}
+
+fn many_subscriptions() -> Case {
+    let lines = (1..=8).map(|n| format!("pay ann 100 RUB plan=p{n} id=x{n}"));
+    case(&[], "ask ann plan p9 RUB", "TOO_MANY_SUBSCRIPTIONS").with(lines.collect())
 }
 
 fn many_refunds() -> Case {

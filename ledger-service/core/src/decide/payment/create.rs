@@ -16,7 +16,8 @@ pub(in crate::decide) fn create(
 ) -> Result<Vec<Decided>, Rejection> {
     let context = work.context;
     let origin = &work.request.origin;
-    let plan = plan::offered(context.catalog, work.account(), origin, &create.purpose)?;
+    let (account, purpose) = (work.account(), &create.purpose);
+    let plan = plan::offered(context.catalog, account, origin, purpose, context.now)?;
     check_amount(plan.amount.amount)?;
     for planned in &plan.gives {
         work.own
@@ -34,6 +35,7 @@ pub(in crate::decide) fn create(
             gives: plan.gives,
             refund: plan.refund,
             is_limited: plan.is_limited,
+            period: plan.period,
         }),
     );
     Ok(work.finish())

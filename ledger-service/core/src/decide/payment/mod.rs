@@ -4,6 +4,7 @@
 //! event PaymentAnomaly. Only what says nothing new is refused, as recorded.
 
 mod create;
+mod period;
 mod plan;
 mod refund;
 mod settle;

@@ -1,11 +1,12 @@
 //! What a payment is for, worked out by the catalog: what it costs, what it
 //! gives, and what of that a refund takes.
 
+use super::period;
 use crate::{
     account::{Account, Funding, Lot},
-    catalog::{AssetKind, Catalog, Package, PaymentRefundPolicy, TopUp},
+    catalog::{AssetKind, Catalog, Content, Grant, Package, PaymentRefundPolicy, TopUp},
     decide::grant::granted_lot,
-    event::PlannedLot,
+    event::{PaidPeriod, PlannedLot},
     name::Name,
     payment::Purpose,
     primitives::{Money, Timestamp, divide},
@@ -18,6 +19,7 @@ pub(super) struct Plan {
     pub(super) gives: Vec<PlannedLot>,
     pub(super) refund: PaymentRefundPolicy,
     pub(super) is_limited: bool,
+    pub(super) period: Option<PaidPeriod>,
 }
 
 /// What is to be paid for, before it is.
@@ -26,6 +28,7 @@ pub(super) fn offered(
     account: &Account,
     origin: &Name,
     purpose: &Purpose,
+    now: Timestamp,
 ) -> Result<Plan, Rejection> {
     match purpose {
         Purpose::TopUp(money) => {
@@ -46,16 +49,27 @@ pub(super) fn offered(
             check_times(account, package, found)?;
             Ok(package_plan(catalog, found, currency))
         }
+        Purpose::Subscription { .. } | Purpose::Renewal { .. } => {
+            period::offered(catalog, account, origin, purpose, now)
+        }
     }
 }
 
 /// What has been paid for, at whatever amount. What the catalog would not have
 /// offered is given all the same, if it is known.
-pub(super) fn paid(catalog: &Catalog, purpose: &Purpose) -> Result<Plan, Rejection> {
+pub(super) fn paid(
+    catalog: &Catalog,
+    account: &Account,
+    purpose: &Purpose,
+    amount: &Money,
+) -> Result<Plan, Rejection> {
     match purpose {
         Purpose::TopUp(money) => top_up(catalog, money),
         Purpose::Package { package, currency } => {
             Ok(package_plan(catalog, find(catalog, package)?, currency))
+        }
+        Purpose::Subscription { .. } | Purpose::Renewal { .. } => {
+            period::paid(catalog, account, purpose, amount)
         }
     }
 }
@@ -83,37 +97,48 @@ fn check_times(account: &Account, id: &Name, package: &Package) -> Result<(), Re
 
 fn package_plan(catalog: &Catalog, package: &Package, currency: &Name) -> Plan {
     let price = package.offer.prices.get(currency).copied().unwrap_or(0);
-    let weights: Vec<i64> = package.contents.iter().map(|part| part.weight).collect();
-    let bought = package.contents.iter().zip(divide(price, &weights));
-    let bought = bought.map(|(content, basis)| {
-        let lot = granted_lot(&content.grant, content.grant.amount, Timestamp(0));
-        PlannedLot {
-            lot: Lot {
-                funding: Funding::Purchased,
-                basis,
-                currency: Some(currency.clone()),
-                expires_at: None,
-                ..lot
-            },
-            expires_after_us: content.grant.expires_after_us,
-        }
-    });
-    let given = package.bonuses.iter().map(|grant| PlannedLot {
+    let amount = Money {
+        currency: currency.clone(),
+        amount: price,
+    };
+    Plan {
+        gives: gives(&package.contents, &package.bonuses, &amount, false),
+        amount,
+        refund: package.refund.unwrap_or(catalog.payment_refund),
+        is_limited: package.per_account.is_some(),
+        period: None,
+    }
+}
+
+/// What money buys: the price divided over it by its weights; and what comes on
+/// top. What a subscription gives lasts as long as the period, unless it says
+/// otherwise.
+pub(super) fn gives(
+    contents: &[Content],
+    bonuses: &[Grant],
+    price: &Money,
+    is_period: bool,
+) -> Vec<PlannedLot> {
+    let planned = |grant: &Grant, with_period| PlannedLot {
         lot: Lot {
             expires_at: None,
             ..granted_lot(grant, grant.amount, Timestamp(0))
         },
         expires_after_us: grant.expires_after_us,
+        with_period,
+    };
+    let weights: Vec<i64> = contents.iter().map(|part| part.weight).collect();
+    let bought = contents.iter().zip(divide(price.amount, &weights));
+    let bought = bought.map(|(content, basis)| {
+        let mut bought = planned(&content.grant, is_period && !content.rollover);
+        bought.lot.funding = Funding::Purchased;
+        bought.lot.basis = basis;
+        bought.lot.currency = Some(price.currency.clone());
+        bought
     });
-    Plan {
-        amount: Money {
-            currency: currency.clone(),
-            amount: price,
-        },
-        gives: bought.chain(given).collect(),
-        refund: package.refund.unwrap_or(catalog.payment_refund),
-        is_limited: package.per_account.is_some(),
-    }
+    let given = bonuses.iter();
+    let given = given.map(|grant| planned(grant, is_period && grant.expires_after_us.is_none()));
+    bought.chain(given).collect()
 }
 
 fn check_top_up(catalog: &Catalog, money: &Money) -> Result<(), Rejection> {
@@ -182,8 +207,10 @@ fn top_up(catalog: &Catalog, money: &Money) -> Result<Plan, Rejection> {
         gives: vec![PlannedLot {
             lot,
             expires_after_us: None,
+            with_period: false,
         }],
         refund: catalog.payment_refund,
         is_limited: false,
+        period: None,
     })
 }

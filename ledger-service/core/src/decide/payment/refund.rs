@@ -18,7 +18,9 @@ use crate::{
     account::Account,
     catalog::PaymentRefundPolicy,
     command::{RecordRefund, RefundPayment},
-    decide::{Party, charge::check_amount, returns::Returns, work::Work},
+    decide::{
+        Party, charge::check_amount, returns::Returns, subscription::ended_by_refund, work::Work,
+    },
     event::{
         AnomalyKind, Debt, Payload, PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded,
         ProviderIds,
@@ -47,7 +49,7 @@ pub(in crate::decide) fn refund(
             status: payment.status,
         });
     }
-    let leftovers = Leftovers::new(work.account(), payment);
+    let leftovers = Leftovers::new(work.account(), payment, work.context);
     let amount = allowed(payment, &leftovers, refund.amount)?;
     let Taking { parts, missing } = leftovers.take(amount);
     let amount = Money {
@@ -66,8 +68,7 @@ pub(in crate::decide) fn refund(
             parts,
             debts: missing,
         };
-        work.push(Party::Own, Payload::PaymentRefunded(refunded));
-        return Ok(work.finish());
+        return Ok(pay_back(work, payment, refunded));
     }
     if work.account().refunds.len() >= OPEN_REFUNDS_MAX {
         return Err(Rejection::TooManyRefunds {
@@ -216,7 +217,12 @@ fn settle(
     if said.amount != refund.amount {
         return odd(work, payment, AnomalyKind::AmountDiffers, said);
     }
-    let Taking { parts, missing } = take_missing(work.account(), &refund.missing);
+    // Of what was not given yet when it began, nothing could be reserved.
+    let Taking { parts, missing } = if reserved.is_empty() && refund.missing.is_empty() {
+        Leftovers::new(work.account(), payment, work.context).take(said.amount.amount)
+    } else {
+        take_missing(work.account(), &refund.missing)
+    };
     let refunded = PaymentRefunded {
         payment: payment.position,
         refund: Some(refund.position),
@@ -228,8 +234,24 @@ fn settle(
         parts,
         debts: missing,
     };
+    Ok(pay_back(work, payment, refunded))
+}
+
+/// The money is back. A subscription whose period it paid for ends, if all of it
+/// is.
+fn pay_back(
+    mut work: Work<'_>,
+    payment: &PaymentRecord,
+    refunded: PaymentRefunded,
+) -> Vec<Decided> {
+    let back = payment.refunded().saturating_add(refunded.amount.amount);
+    let is_whole = back >= payment.amount.amount;
+    let ended = is_whole.then(|| ended_by_refund(work.account(), payment.position));
     work.push(Party::Own, Payload::PaymentRefunded(refunded));
-    Ok(work.finish())
+    if let Some(ended) = ended.flatten() {
+        work.push(Party::Own, ended);
+    }
+    work.finish()
 }
 
 /// What was missing when a refund began, and may be back since.
@@ -256,7 +278,7 @@ fn take_missing(account: &Account, missing: &[Debt]) -> Taking {
 /// A refund that nobody has started: the money is back already, so what is
 /// spent is owed.
 fn record_found(
-    mut work: Work<'_>,
+    work: Work<'_>,
     payment: &PaymentRecord,
     said: &RecordRefund,
 ) -> Result<Vec<Decided>, Rejection> {
@@ -266,7 +288,7 @@ fn record_found(
         return odd(work, payment, AnomalyKind::RefundExceedsPayment, said);
     }
     let Taking { parts, missing } =
-        Leftovers::new(work.account(), payment).take(said.amount.amount);
+        Leftovers::new(work.account(), payment, work.context).take(said.amount.amount);
     let refunded = PaymentRefunded {
         payment: payment.position,
         refund: None,
@@ -278,6 +300,5 @@ fn record_found(
         parts,
         debts: missing,
     };
-    work.push(Party::Own, Payload::PaymentRefunded(refunded));
-    Ok(work.finish())
+    Ok(pay_back(work, payment, refunded))
 }

@@ -15,7 +15,7 @@
 
 use super::{
     Decided, Said, already_recorded, anomaly, of_account,
-    plan::{self, Plan},
+    plan,
 };
 use crate::{
     command::RecordPayment,
@@ -23,11 +23,12 @@ use crate::{
         Party,
         charge::{check_amount, check_price},
         grant::{Giving, push_grants},
+        subscription::Turn,
         work::Work,
     },
     event::{
-        AnomalyKind, Payload, PaymentAnomaly, PaymentCanceled, PaymentFeeRecorded,
-        PaymentStatusRecorded, PaymentSucceeded, ProviderIds,
+        AnomalyKind, PaidPeriod, Payload, PaymentAnomaly, PaymentCanceled, PaymentFeeRecorded,
+        PaymentStatusRecorded, PaymentSucceeded, PlannedLot, ProviderIds,
     },
     payment::{PaymentStatus, Purpose},
     record::{PaymentRecord, Record},
@@ -175,75 +176,91 @@ fn cancel(
 
 /// The success of a payment that was created: it gives what was said then.
 fn succeed(
-    mut work: Work<'_>,
+    work: Work<'_>,
     payment: &PaymentRecord,
     said: &RecordPayment,
     step: Step,
 ) -> Result<Vec<Decided>, Rejection> {
-    let giving = Giving::of_payment(&mut work, &payment.gives, payment.position);
-    giving.check_balances(&work)?;
-    // From here on nothing fails.
-    work.push(
-        Party::Own,
-        Payload::PaymentSucceeded(PaymentSucceeded {
-            payment: Some(payment.position),
-            purpose: payment.purpose.clone(),
-            refund: payment.refund,
-            is_limited: payment.is_limited,
-            provider_ids: payment.unknown_ids(&said.provider_ids),
-            ..succeeded(said)
-        }),
-    );
-    push_grants(&mut work, giving);
-    if step == Step::SucceedAfterCancel {
-        work.push(
-            Party::Own,
-            Payload::PaymentAnomaly(PaymentAnomaly {
-                payment: payment.position,
-                kind: AnomalyKind::SucceededAfterCancel,
-                amount: said.amount.clone(),
-                provider_ids: ProviderIds::default(),
-            }),
-        );
-    }
-    Ok(work.finish())
+    let event = PaymentSucceeded {
+        payment: Some(payment.position),
+        purpose: payment.purpose.clone(),
+        refund: payment.refund,
+        is_limited: payment.is_limited,
+        provider_ids: payment.unknown_ids(&said.provider_ids),
+        ..succeeded(said)
+    };
+    let is_odd = step == Step::SucceedAfterCancel;
+    let odd = is_odd.then_some(AnomalyKind::SucceededAfterCancel);
+    let period = payment.period.as_ref();
+    give(work, event, (payment.position, &payment.gives, period), odd)
 }
 
 /// The success of a payment that nobody has created: a top-up, unless the caller
 /// says what it is for.
-fn record_unknown(mut work: Work<'_>, said: &RecordPayment) -> Result<Vec<Decided>, Rejection> {
-    let catalog = work.context.catalog;
+fn record_unknown(work: Work<'_>, said: &RecordPayment) -> Result<Vec<Decided>, Rejection> {
     let top_up = Purpose::TopUp(said.amount.clone());
     let purpose = said.purpose.as_ref().unwrap_or(&top_up);
-    let Plan {
-        amount,
-        gives,
-        refund,
-        is_limited,
-    } = plan::paid(catalog, purpose)?;
+    let (catalog, account) = (work.context.catalog, work.account());
+    let plan = plan::paid(catalog, account, purpose, &said.amount)?;
     check_amount(said.amount.amount)?;
     check_income(said)?;
-    if amount != said.amount {
+    if plan.amount != said.amount {
         return Err(Rejection::PaymentAmountDiffers {
-            currency: (&amount.currency).into(),
+            currency: (&plan.amount.currency).into(),
             amount: said.amount.amount,
-            expected: amount.amount,
+            expected: plan.amount.amount,
         });
     }
+    let event = PaymentSucceeded {
+        purpose: said.purpose.clone(),
+        refund: plan.refund,
+        is_limited: plan.is_limited,
+        ..succeeded(said)
+    };
     let position = work.next_position();
-    let giving = Giving::of_payment(&mut work, &gives, position);
+    give(work, event, (position, &plan.gives, plan.period.as_ref()), None)
+}
+
+/// The success itself, what it does to subscriptions, and the lots.
+fn give(
+    mut work: Work<'_>,
+    event: PaymentSucceeded,
+    (payment, gives, period): (u64, &[PlannedLot], Option<&PaidPeriod>),
+    odd: Option<AnomalyKind>,
+) -> Result<Vec<Decided>, Rejection> {
+    let (amount, context) = (event.amount.clone(), work.context);
+    let account = work.own.account.clone();
+    let turn = period.map(|period| (period, Turn::of(&account, period, context)));
+    let is_twice = matches!(turn, Some((_, Turn::Twice)));
+    let (is_given, until) = match &turn {
+        Some((_, turn)) => (turn.gives_until().is_some(), turn.gives_until()),
+        None => (true, None),
+    };
+    let gives_now = if is_given { gives } else { &[] };
+    let giving = Giving::of_payment(&mut work, gives_now, payment, until);
     giving.check_balances(&work)?;
     // From here on nothing fails.
-    work.push(
-        Party::Own,
-        Payload::PaymentSucceeded(PaymentSucceeded {
-            purpose: said.purpose.clone(),
-            refund,
-            is_limited,
-            ..succeeded(said)
-        }),
-    );
-    push_grants(&mut work, giving);
+    work.push(Party::Own, Payload::PaymentSucceeded(event));
+    let mut subscription = None;
+    if let Some((period, turn)) = turn {
+        let at = (context, work.next_position());
+        let (events, id) = turn.events(&account, period, gives, (payment, &amount), at);
+        subscription = id;
+        for event in events {
+            work.push(Party::Own, event);
+        }
+    }
+    push_grants(&mut work, giving.of_subscription(subscription));
+    let twice = is_twice.then_some(AnomalyKind::PeriodPaidTwice);
+    for kind in odd.into_iter().chain(twice) {
+        let anomaly = PaymentAnomaly {
+            payment,
+            kind,
+            amount: amount.clone(),
+            provider_ids: ProviderIds::default(),
+        };
+        work.push(Party::Own, Payload::PaymentAnomaly(anomaly));
+    }
     Ok(work.finish())
 }
 

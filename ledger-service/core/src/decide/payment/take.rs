@@ -2,6 +2,8 @@
 
 use crate::{
     account::{Account, Funding, Lot},
+    catalog::AssetKind,
+    decide::{Context, grant::kind},
     event::Debt,
     primitives::basis_share,
     record::{PaidLot, PaymentRecord},
@@ -11,6 +13,7 @@ use crate::{
 pub(super) struct Leftovers<'a> {
     account: &'a Account,
     payment: &'a PaymentRecord,
+    context: &'a Context<'a>,
     /// Beside each lot of the payment, what is there of what it gave.
     there: Vec<i64>,
 }
@@ -24,7 +27,11 @@ pub(super) struct Taking {
 
 impl<'a> Leftovers<'a> {
     /// Lots that are due have to have been settled.
-    pub(super) fn new(account: &'a Account, payment: &'a PaymentRecord) -> Self {
+    pub(super) fn new(
+        account: &'a Account,
+        payment: &'a PaymentRecord,
+        context: &'a Context<'a>,
+    ) -> Self {
         let mut there: Vec<i64> = Vec::with_capacity(payment.lots.len());
         for (index, paid) in payment.lots.iter().enumerate() {
             let found = account.lots.iter().find(|lot| lot.id == paid.lot);
@@ -39,6 +46,7 @@ impl<'a> Leftovers<'a> {
         Self {
             account,
             payment,
+            context,
             there,
         }
     }
@@ -48,16 +56,38 @@ impl<'a> Leftovers<'a> {
         lots.filter(|(paid, _)| paid.funding == Funding::Purchased)
     }
 
-    /// Whether any of what was bought is not there: spent, held, moved or
-    /// expired.
+    /// Whether any of what was bought is not there (spent, held, moved or
+    /// expired), or is a pass that was used.
     pub(super) fn is_spent(&self) -> bool {
-        self.bought().any(|(paid, there)| there < paid.rest())
+        self.bought().any(|(paid, there)| {
+            let lot = self.lot(paid.lot);
+            there < paid.rest() || lot.is_some_and(|lot| lot.used > 0)
+        })
     }
 
-    /// What was paid for what is there.
+    /// What was paid for what is there; of a pass, for the time that is left of
+    /// it.
     pub(super) fn value(&self) -> i64 {
-        let values = self.bought().map(|(paid, there)| paid.basis_of(there));
+        let values = self.bought().map(|(paid, there)| {
+            let basis = paid.basis_of(there);
+            self.lot(paid.lot)
+                .map_or(basis, |lot| self.unused(lot, basis))
+        });
         values.fold(0, i64::saturating_add)
+    }
+
+    fn lot(&self, id: u64) -> Option<&Lot> {
+        self.account.lots.iter().find(|lot| lot.id == id)
+    }
+
+    fn unused(&self, lot: &Lot, basis: i64) -> i64 {
+        let is_pass = kind(self.context.catalog, &lot.asset) == Some(AssetKind::Pass);
+        let Some(end) = lot.expires_at.filter(|_| is_pass) else {
+            return basis;
+        };
+        let whole = end.us_since(lot.created_at).max(1);
+        let left = end.us_since(self.context.now).clamp(0, whole);
+        basis_share(basis, left, whole)
     }
 
     /// What a refund of `amount` takes: of what was bought, what is there first,
@@ -104,8 +134,7 @@ impl<'a> Leftovers<'a> {
     }
 
     fn take_part(&self, paid: &PaidLot, units: i64, taking: &mut Taking) {
-        let found = self.account.lots.iter().find(|lot| lot.id == paid.lot);
-        let Some(lot) = found.filter(|_| units > 0) else {
+        let Some(lot) = self.lot(paid.lot).filter(|_| units > 0) else {
             return;
         };
         match taking.parts.iter_mut().find(|part| part.id == lot.id) {
