@@ -16,10 +16,10 @@ use ledger_proto::v1::{
     BatchGetBalancesRequest, BlockAccountRequest, CaptureHoldRequest, ChargeRequest,
     CheckAccessRequest, CloseAccountRequest, CreditRequest, EventFilter, ExtendHoldRequest,
     GetBalanceRequest, GetEventRequest, ListAccountsRequest, ListEventsRequest, ListLotsRequest,
-    Money, PaymentStatus, PlaceHoldRequest, ProviderId, QuoteChargeRequest, Reason, RecordPaymentRequest,
-    RefundRequest, ReleaseHoldRequest, TransferRequest, UnblockAccountRequest, adjust_request,
-    capture_hold_request, extend_hold_request, list_accounts_request, refund_request,
-    release_hold_request,
+    Money, PaymentStatus, PlaceHoldRequest, ProviderId, QuoteChargeRequest, Reason,
+    RecordPaymentRequest, RefundRequest, ReleaseHoldRequest, TransferRequest,
+    UnblockAccountRequest, adjust_request, capture_hold_request, extend_hold_request,
+    list_accounts_request, refund_request, release_hold_request,
 };
 use std::fs;
 use tempfile::TempDir;

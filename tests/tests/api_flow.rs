@@ -12,9 +12,8 @@ use futures::future::BoxFuture;
 use ledger_proto::v1::{
     AdjustRequest, Annotations, AssetAmount, BlockAccountRequest, CaptureHoldRequest,
     ChargeRequest, CloseAccountRequest, CreditRequest, ExtendHoldRequest, Money, MutationResult,
-    PaymentStatus,
-    OpenAccountRequest, PaidWith, PlaceHoldRequest, ProviderId, QuoteChargeRequest, Reason,
-    RecordPaymentRequest, RefundRequest, ReleaseHoldRequest, TransferRequest,
+    OpenAccountRequest, PaidWith, PaymentStatus, PlaceHoldRequest, ProviderId, QuoteChargeRequest,
+    Reason, RecordPaymentRequest, RefundRequest, ReleaseHoldRequest, TransferRequest,
     UnblockAccountRequest, adjust_request, capture_hold_request, event::Payload,
     extend_hold_request, ledger_service_client::LedgerServiceClient,
     payment_service_client::PaymentServiceClient, refund_request, release_hold_request,

@@ -13,8 +13,9 @@ use e2e_tests::{
 };
 use ledger_proto::v1::{
     Annotations, BatchChargeRequest, BatchChargeResponse, ChargeRequest,
-    GetAccountStatisticsRequest, Money, PaymentStatus, PlaceHoldRequest, ProviderId, RecordPaymentRequest,
-    TransferRequest, batch_charge_item, payment_service_client::PaymentServiceClient,
+    GetAccountStatisticsRequest, Money, PaymentStatus, PlaceHoldRequest, ProviderId,
+    RecordPaymentRequest, TransferRequest, batch_charge_item,
+    payment_service_client::PaymentServiceClient,
 };
 
 /// Everything that can be made from the events.

@@ -63,12 +63,7 @@ pub fn period_of(
 /// counted from that day, so that a month from the 31st ends on the last day of a
 /// shorter month, and the next one on the 31st again.
 #[must_use]
-pub fn end_of_period(
-    start: Timestamp,
-    length: Period,
-    periods: u32,
-    time_zone: &str,
-) -> Timestamp {
+pub fn end_of_period(start: Timestamp, length: Period, periods: u32, time_zone: &str) -> Timestamp {
     let end = || {
         let count = i64::from(periods);
         let months = i64::from(length.months).checked_mul(count)?;
@@ -164,8 +159,18 @@ mod tests {
             ("2026-01-31T09:00:00Z", months(1), 1, "2026-02-28T09:00:00Z"),
             ("2026-01-31T09:00:00Z", months(1), 2, "2026-03-31T09:00:00Z"),
             ("2026-01-31T09:00:00Z", months(1), 3, "2026-04-30T09:00:00Z"),
-            ("2024-02-29T09:00:00Z", months(12), 1, "2025-02-28T09:00:00Z"),
-            ("2024-02-29T09:00:00Z", months(12), 4, "2028-02-29T09:00:00Z"),
+            (
+                "2024-02-29T09:00:00Z",
+                months(12),
+                1,
+                "2025-02-28T09:00:00Z",
+            ),
+            (
+                "2024-02-29T09:00:00Z",
+                months(12),
+                4,
+                "2028-02-29T09:00:00Z",
+            ),
             (
                 "2026-01-31T09:00:00Z",
                 Period { months: 1, days: 3 },
@@ -174,7 +179,10 @@ mod tests {
             ),
             (
                 "2026-03-01T09:00:00Z",
-                Period { months: 0, days: 30 },
+                Period {
+                    months: 0,
+                    days: 30,
+                },
                 2,
                 "2026-04-30T09:00:00Z",
             ),

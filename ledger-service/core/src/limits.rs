@@ -63,3 +63,7 @@ pub const SUBSCRIPTIONS_MAX: usize = 8;
 /// How many periods of a subscription may be paid for ahead before no more are
 /// sold.
 pub const QUEUED_PERIODS_MAX: usize = 4;
+
+/// How long before the end of a period its renewal is first tried: an hour, in
+/// microseconds.
+pub const RENEWAL_LEAD_US: i64 = 3600 * 1_000_000;

@@ -317,7 +317,10 @@ fn events() -> Vec<(String, Event)> {
     let named = |payload: Payload| (format!("{:?}", payload.kind()), event(payload));
     let mut events: Vec<(String, Event)> = payloads.into_iter().map(named).collect();
     events.push(("every_optional_field".to_owned(), full_envelope()));
-    let others = policy::events().into_iter().chain(payment::events()).chain(subscription::events());
+    let others = policy::events()
+        .into_iter()
+        .chain(payment::events())
+        .chain(subscription::events());
     events.extend(others.map(|(name, payload)| (name.to_owned(), event(payload))));
     events
 }

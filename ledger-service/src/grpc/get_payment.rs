@@ -7,7 +7,10 @@ use ledger_proto::v1::{self, get_payment_request::Target};
 use tonic::Status;
 
 use super::{edge::Edge, names, parse::Fields, render, status};
-use crate::{engine::log, store::ExternalId};
+use crate::{
+    engine::{Recorded, log},
+    store::ExternalId,
+};
 
 /// Which payment: by its position, or by an id of its provider.
 enum Wanted {
@@ -38,9 +41,10 @@ pub(super) async fn get(
         }
     };
     let found = read(edge, &book, position.as_slice()).await?;
-    found.into_iter().next().ok_or_else(|| {
-        status::rejected(&Rejection::PaymentNotFound, &book, "")
-    })
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| status::rejected(&Rejection::PaymentNotFound, &book, ""))
 }
 
 fn wanted(target: Option<Target>, fields: &mut Fields) -> (String, Wanted) {
@@ -83,23 +87,30 @@ pub(super) async fn read(
     if ranges.is_empty() {
         return Ok(Vec::new());
     }
-    let stored = edge.engine.store().read_with_references(book, &ranges).await;
+    let stored = edge
+        .engine
+        .store()
+        .read_with_references(book, &ranges)
+        .await;
     let stored = stored.map_err(|error| status::store(&error))?;
     let mut events = Vec::with_capacity(stored.len());
     for event in &stored {
-        events.push(log::decode(event).map_err(|what| status::damaged(&what))?.event);
+        events.push(log::decode(event).map_err(|what| status::damaged(&what))?);
     }
     let mut found = Vec::with_capacity(positions.len());
     for position in positions {
-        let first = events.iter().find(|event| event.position == *position);
-        let Some(mut record) = first.and_then(Record::of) else {
+        let is_first = |recorded: &&Recorded| recorded.event.position == *position;
+        let Some(first) = events.iter().find(is_first) else {
             continue;
         };
-        for event in &events {
-            record.follow(event);
+        let Some(mut record) = Record::of(&first.event) else {
+            continue;
+        };
+        for recorded in &events {
+            record.follow(&recorded.event);
         }
         if let Subject::Payment(payment) = &record.subject {
-            found.push(render::payment(book, &record.account, payment));
+            found.push(render::payment(book, first, payment));
         }
     }
     Ok(found)

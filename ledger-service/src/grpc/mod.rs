@@ -25,6 +25,7 @@ mod render;
 mod server;
 mod status;
 mod subscribe;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod tokens;

@@ -391,6 +391,16 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<String>, StoreError>;
 
+    /// The accounts whose `due_at` is at or before a time, after one in the order
+    /// of ids, up to `limit`.
+    async fn due_accounts_after(
+        &self,
+        book: &str,
+        time: Timestamp,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError>;
+
     /// Corrects an account's `due_at`, if the account still has this version.
     async fn set_due(
         &self,

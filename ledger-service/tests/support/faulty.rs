@@ -17,9 +17,9 @@ use std::{
 use async_trait::async_trait;
 use ledger_core::Timestamp;
 use ledger_service::store::{
-    Append, Appended, ExternalId, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange, Rebuild,
-    RequestKey, Seen, SharedStore, Store, StoreError, StoredAccount, StoredEvent, StoredExternalId,
-    StoredRequest, Wanted,
+    Append, Appended, ExternalId, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange,
+    Rebuild, RequestKey, Seen, SharedStore, Store, StoreError, StoredAccount, StoredEvent,
+    StoredExternalId, StoredRequest, Wanted,
 };
 
 /// Something to do in the middle of a call.
@@ -406,6 +406,18 @@ impl Store for FaultyStore {
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         self.inner.due_accounts(book, time, limit).await
+    }
+
+    async fn due_accounts_after(
+        &self,
+        book: &str,
+        time: Timestamp,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        self.inner
+            .due_accounts_after(book, time, after, limit)
+            .await
     }
 
     async fn set_due(

@@ -24,7 +24,12 @@ pub use refund::OpenRefund;
 pub use subscription::{QueuedPeriod, Subscription};
 pub use window::Window;
 
-use crate::{event::{Debt, Reason}, name::Name, name_map::NameMap, primitives::Timestamp};
+use crate::{
+    event::{Debt, Reason},
+    name::Name,
+    name_map::NameMap,
+    primitives::Timestamp,
+};
 
 /// The version of the fold: raised when the same events give another state, so
 /// that stored states of an older fold are not used.

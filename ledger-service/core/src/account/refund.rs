@@ -84,9 +84,8 @@ impl Account {
             totals.deficit = totals.deficit.saturating_add(debt.amount);
             totals.balance = totals.balance.saturating_sub(debt.amount);
             let is_full = self.debts.len() >= DEBTS_MAX;
-            let takes = |kept: &&mut Debt| {
-                kept.asset == debt.asset && (is_full || kept.lot == debt.lot)
-            };
+            let takes =
+                |kept: &&mut Debt| kept.asset == debt.asset && (is_full || kept.lot == debt.lot);
             match self.debts.iter_mut().find(takes) {
                 Some(kept) => {
                     kept.amount = kept.amount.saturating_add(debt.amount);

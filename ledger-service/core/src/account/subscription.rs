@@ -9,6 +9,7 @@ use crate::{
         Credited, PlannedLot, SubscriptionChanged, SubscriptionEnded, SubscriptionPastDue,
         SubscriptionRenewed, SubscriptionStarted,
     },
+    limits::RENEWAL_LEAD_US,
     name::Name,
     primitives::{Money, Timestamp},
 };
@@ -122,6 +123,34 @@ impl Subscription {
             .map_or(self.ends_at, |queued| queued.ends_at)
     }
 
+    /// When the payment of the next period is to be created: shortly before the
+    /// end, and after a failure when the plan's `retries_us` say. Nothing if it
+    /// does not renew by us, one is open, or no retry is left.
+    #[must_use]
+    pub fn next_renewal_at(&self, retries_us: &[i64]) -> Option<Timestamp> {
+        let is_ours = self.renewal == Renewal::SavedMethod && !self.canceled;
+        if !is_ours || self.attempt.is_some() || !self.queued.is_empty() {
+            return None;
+        }
+        let Some(failed_at) = self.failed_at else {
+            return Some(self.ends_at.plus_us(RENEWAL_LEAD_US.saturating_neg()));
+        };
+        let index = usize::try_from(self.failures).ok()?.checked_sub(1)?;
+        Some(failed_at.plus_us(*retries_us.get(index)?))
+    }
+
+    /// The latest notice before the end of what is paid for that is due by
+    /// `now`, of those so long before it.
+    #[must_use]
+    pub fn notice_at(&self, before_us: &[i64], now: Timestamp) -> Option<Timestamp> {
+        let end = self.paid_until();
+        before_us
+            .iter()
+            .map(|before| end.plus_us(before.saturating_neg()))
+            .filter(|at| *at <= now && now < end)
+            .max()
+    }
+
     /// Whether it goes on after what is paid for, if that is renewed.
     #[must_use]
     pub fn renews(&self) -> bool {
@@ -170,7 +199,10 @@ impl Account {
         });
     }
 
-    pub(super) fn subscription_renewed(&mut self, renewed: &SubscriptionRenewed) -> Result<(), u64> {
+    pub(super) fn subscription_renewed(
+        &mut self,
+        renewed: &SubscriptionRenewed,
+    ) -> Result<(), u64> {
         self.remove_parts(&renewed.ended)?;
         for lot in &renewed.ended {
             self.lose(&lot.asset, lot.amount);
@@ -262,7 +294,9 @@ impl Account {
     pub(super) fn drop_queued(&mut self, payment: u64) {
         for subscription in &mut self.subscriptions {
             let before = subscription.queued.len();
-            subscription.queued.retain(|queued| queued.payment != payment);
+            subscription
+                .queued
+                .retain(|queued| queued.payment != payment);
             let dropped = before.saturating_sub(subscription.queued.len());
             let dropped = u32::try_from(dropped).unwrap_or(0);
             subscription.periods = subscription.periods.saturating_sub(dropped);

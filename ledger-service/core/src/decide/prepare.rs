@@ -158,11 +158,7 @@ fn side_account<'w>(work: &'w Work<'_>, party: Party) -> &'w Account {
 
 /// What time does to a subscription: the next lot of a period that has begun, or
 /// its own next event.
-fn due_period(
-    account: &Account,
-    subscription: &Subscription,
-    context: &Context<'_>,
-) -> Payload {
+fn due_period(account: &Account, subscription: &Subscription, context: &Context<'_>) -> Payload {
     let Some(planned) = subscription.gives.first() else {
         return subscription::due_event(account, subscription, context);
     };

@@ -4,8 +4,8 @@ use crate::{
     account::{Funding, Lot},
     catalog::PaymentRefundPolicy,
     event::{
-        AnomalyKind, Credited, Debt, Event, PaidPeriod, Payload, PaymentCreated, PaymentSucceeded, PlannedLot,
-        ProviderId,
+        AnomalyKind, Credited, Debt, Event, PaidPeriod, Payload, PaymentCreated, PaymentSucceeded,
+        PlannedLot, ProviderId,
     },
     name::Name,
     payment::{PaymentStatus, Purpose, RefundVia},
@@ -398,6 +398,8 @@ impl PaymentRecord {
             .refunds
             .iter()
             .filter(|refund| refund.end == Some(RefundEnd::Refunded));
-        refunds.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount.amount))
+        refunds.fold(0_i64, |sum, refund| {
+            sum.saturating_add(refund.amount.amount)
+        })
     }
 }

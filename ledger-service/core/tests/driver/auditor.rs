@@ -98,7 +98,9 @@ fn stated(payload: &Payload) -> Vec<(&str, i64)> {
 
 fn ending(parts: &[Lot]) -> Vec<(&str, i64)> {
     let ended = parts.iter();
-    ended.map(|part| (part.asset.as_str(), -part.amount)).collect()
+    ended
+        .map(|part| (part.asset.as_str(), -part.amount))
+        .collect()
 }
 
 /// What an event says is owed from now on, and what of it is paid.

@@ -54,7 +54,10 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
     };
     let changed = || SubscriptionChanged { subscription: 980 };
     vec![
-        ("payment_created_for_a_period", Payload::PaymentCreated(created)),
+        (
+            "payment_created_for_a_period",
+            Payload::PaymentCreated(created),
+        ),
         (
             "SubscriptionStarted",
             Payload::SubscriptionStarted(SubscriptionStarted {
@@ -89,8 +92,14 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
                 passes: vec![300],
             }),
         ),
-        ("SubscriptionCanceled", Payload::SubscriptionCanceled(changed())),
-        ("SubscriptionResumed", Payload::SubscriptionResumed(changed())),
+        (
+            "SubscriptionCanceled",
+            Payload::SubscriptionCanceled(changed()),
+        ),
+        (
+            "SubscriptionResumed",
+            Payload::SubscriptionResumed(changed()),
+        ),
         (
             "SubscriptionEnded",
             Payload::SubscriptionEnded(SubscriptionEnded {

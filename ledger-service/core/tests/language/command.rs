@@ -7,9 +7,9 @@ use ledger_core::{
     account::Funding,
     catalog::{Attributes, OverrunPolicy},
     command::{
-        Adjust, ApplyCatalog, AssetAmount, BlockAccount, CancelSubscription, CaptureHold, Change, Charge, CloseAccount,
-        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, ResumeSubscription, Sweep, Target,
-        Transfer, UnblockAccount,
+        Adjust, ApplyCatalog, AssetAmount, BlockAccount, CancelSubscription, CaptureHold, Change,
+        Charge, CloseAccount, Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold,
+        ResumeSubscription, Sweep, Target, Transfer, UnblockAccount,
     },
     event::{Annotations, Reason},
 };

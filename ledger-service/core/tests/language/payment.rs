@@ -196,8 +196,10 @@ pub(crate) fn event(payload: &Payload) -> Option<String> {
             let document = it.document_number.as_ref();
             let outside = match it.via {
                 RefundVia::Provider => String::new(),
-                RefundVia::Outside => document
-                    .map_or_else(|| " outside".to_owned(), |number| format!(" outside by {number}")),
+                RefundVia::Outside => document.map_or_else(
+                    || " outside".to_owned(),
+                    |number| format!(" outside by {number}"),
+                ),
             };
             format!(
                 "PaymentRefunded {}{outside}{}{}{}",
@@ -232,7 +234,10 @@ pub(crate) fn event(payload: &Payload) -> Option<String> {
         Payload::SubscriptionPastDue(it) => {
             let passes: Vec<String> = it.passes.iter().map(|id| format!(" #{id}")).collect();
             let until = time(it.until);
-            format!("SubscriptionPastDue until {until}, keeping{}", passes.concat())
+            format!(
+                "SubscriptionPastDue until {until}, keeping{}",
+                passes.concat()
+            )
         }
         Payload::SubscriptionCanceled(_) => "SubscriptionCanceled".to_owned(),
         Payload::SubscriptionResumed(_) => "SubscriptionResumed".to_owned(),
@@ -254,15 +259,34 @@ fn said(money: &Money) -> String {
 fn planned(planned: &PlannedLot) -> String {
     let lot = &planned.lot;
     let paid = lot.currency.as_ref();
-    let paid = paid.map_or_else(String::new, |currency| format!(" (paid {} {currency})", lot.basis));
+    let paid = paid.map_or_else(String::new, |currency| {
+        format!(" (paid {} {currency})", lot.basis)
+    });
     let ends = planned.expires_after_us;
-    let with_period = if planned.with_period { " each period" } else { "" };
-    let ends = ends.map_or_else(|| with_period.to_owned(), |us| format!(" for {}", time(crate::driver::START.plus_us(us)).trim_start_matches("T+").to_owned()));
+    let with_period = if planned.with_period {
+        " each period"
+    } else {
+        ""
+    };
+    let ends = ends.map_or_else(
+        || with_period.to_owned(),
+        |us| {
+            format!(
+                " for {}",
+                time(crate::driver::START.plus_us(us))
+                    .trim_start_matches("T+")
+                    .to_owned()
+            )
+        },
+    );
     format!("{} {} {}{paid}{ends}", lot.amount, lot.asset, lot.source)
 }
 
 fn new_ids(ids: &[ProviderId]) -> String {
-    let ids: Vec<String> = ids.iter().map(|id| format!(" {}:{}", id.kind, id.id)).collect();
+    let ids: Vec<String> = ids
+        .iter()
+        .map(|id| format!(" {}:{}", id.kind, id.id))
+        .collect();
     ids.concat()
 }
 
@@ -328,7 +352,9 @@ pub(crate) fn refusal(rejection: &Rejection) -> String {
             currency,
             amount,
             refundable,
-        } => format!(" payment={payment} currency={currency} amount={amount} refundable={refundable}"),
+        } => format!(
+            " payment={payment} currency={currency} amount={amount} refundable={refundable}"
+        ),
         Rejection::PaymentSpent {
             payment,
             currency,
@@ -346,7 +372,9 @@ pub(crate) fn refusal(rejection: &Rejection) -> String {
         }
         Rejection::UpgradeNotOffered { plan, from } => format!(" plan={plan} from={from}"),
         Rejection::RenewalAttemptOpen { payment, .. } => format!(" payment={payment}"),
-        Rejection::TooManySubscriptions { maximum } | Rejection::TooManyRefunds { maximum } => format!(" maximum={maximum}"),
+        Rejection::TooManySubscriptions { maximum } | Rejection::TooManyRefunds { maximum } => {
+            format!(" maximum={maximum}")
+        }
         Rejection::RefundAlreadyRecorded { payment, refund } => {
             format!(" payment={payment} refund={refund}")
         }

@@ -65,9 +65,8 @@ impl Replay {
             Err(rejection) => return vec![render::rejection(&rejection)],
         };
         if let Some(label) = said.subscription {
-            let is_start = |event: &&Event| {
-                matches!(event.payload, Payload::SubscriptionStarted(_))
-            };
+            let is_start =
+                |event: &&Event| matches!(event.payload, Payload::SubscriptionStarted(_));
             let started = events.iter().find(is_start).expect("it starts one");
             let request_id = request.request_id.expect("an id");
             let position = started.position;

@@ -28,6 +28,9 @@ pub(super) use fields::Fields;
 pub(super) use filter::EventQuery;
 pub(super) use mutation::{Enveloped, ReadCommand, mutation};
 pub(super) use page::{Page, PageFields};
-pub(super) use payment::{create_payment, record_payment, record_refund, refund_payment};
+pub(super) use payment::{
+    cancel_subscription, create_payment, record_payment, record_refund, refund_payment,
+    resume_subscription, start_subscription,
+};
 pub(super) use read::{AsOf, Order, Reading, order};
 pub(super) use target_command::{capture_hold, extend_hold, refund, release_hold};

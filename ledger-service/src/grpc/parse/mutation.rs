@@ -50,7 +50,8 @@ enveloped! {
     OpenAccountRequest CloseAccountRequest BlockAccountRequest UnblockAccountRequest CreditRequest
     ChargeRequest PlaceHoldRequest ExtendHoldRequest CaptureHoldRequest ReleaseHoldRequest
     RefundRequest TransferRequest AdjustRequest CreatePaymentRequest RecordPaymentRequest
-    RefundPaymentRequest RecordRefundRequest
+    RefundPaymentRequest RecordRefundRequest StartSubscriptionRequest CancelSubscriptionRequest
+    ResumeSubscriptionRequest
 }
 
 impl Enveloped for v1::ApplyCatalogRequest {

@@ -2,7 +2,10 @@
 
 use ledger_core::{
     Command, Money, Name,
-    command::{CreatePayment, RecordPayment, RecordRefund, RefundPayment, Target},
+    command::{
+        CancelSubscription, CreatePayment, RecordPayment, RecordRefund, RefundPayment,
+        ResumeSubscription, Target,
+    },
     event::ProviderId,
     limits::AMOUNT_MAX,
     payment::{PaymentStatus, Purpose, RefundStatus, RefundVia},
@@ -39,17 +42,60 @@ const TOP_UP: AmountField = AmountField {
 
 pub(in crate::grpc) fn create_payment(
     message: v1::CreatePaymentRequest,
-    _: Setting<'_>,
+    setting: Setting<'_>,
     fields: &mut Fields,
 ) -> Command {
     let (provider, merchant_account) =
         fields.merchant("", message.provider, message.merchant_account);
-    let purpose = fields.purpose(message.purpose);
-    fields.check(purpose.is_some(), "purpose", REQUIRED);
+    fields.check(message.purpose.is_some(), "purpose", REQUIRED);
+    let purpose = fields.purpose(message.purpose, setting.book);
+    if let Some(Purpose::Subscription { .. }) = purpose {
+        fields.refuse("purpose.subscription", "is asked for by StartSubscription");
+    }
     Command::CreatePayment(CreatePayment {
         provider,
         merchant_account,
         purpose: purpose.unwrap_or_else(|| Purpose::TopUp(no_money())),
+    })
+}
+
+pub(in crate::grpc) fn start_subscription(
+    message: v1::StartSubscriptionRequest,
+    setting: Setting<'_>,
+    fields: &mut Fields,
+) -> Command {
+    let (provider, merchant_account) =
+        fields.merchant("", message.provider, message.merchant_account);
+    fields.check(message.subscription.is_some(), "subscription", REQUIRED);
+    let purpose = message
+        .subscription
+        .map(|said| fields.subscription("subscription", said, setting.book));
+    Command::CreatePayment(CreatePayment {
+        provider,
+        merchant_account,
+        purpose: purpose.unwrap_or_else(|| Purpose::TopUp(no_money())),
+    })
+}
+
+pub(in crate::grpc) fn cancel_subscription(
+    message: v1::CancelSubscriptionRequest,
+    setting: Setting<'_>,
+    fields: &mut Fields,
+) -> Command {
+    let named = message.subscription;
+    Command::CancelSubscription(CancelSubscription {
+        subscription: fields.subscription_name("subscription", named, setting.book),
+    })
+}
+
+pub(in crate::grpc) fn resume_subscription(
+    message: v1::ResumeSubscriptionRequest,
+    setting: Setting<'_>,
+    fields: &mut Fields,
+) -> Command {
+    let named = message.subscription;
+    Command::ResumeSubscription(ResumeSubscription {
+        subscription: fields.subscription_name("subscription", named, setting.book),
     })
 }
 
@@ -84,7 +130,7 @@ pub(in crate::grpc) fn record_payment(
         test: message.test,
         status,
         payment: payment.map(Target::Position),
-        purpose: fields.purpose(message.purpose),
+        purpose: fields.purpose(message.purpose, setting.book),
         cancellation_reason: fields.provider_reason(
             "cancellation_reason",
             message.cancellation_reason,
@@ -145,8 +191,11 @@ pub(in crate::grpc) fn record_refund(
     fields: &mut Fields,
 ) -> Command {
     use v1::record_refund_request::Target as Said;
-    let (provider, merchant_account) =
-        fields.merchant("", message.provider.clone(), message.merchant_account.clone());
+    let (provider, merchant_account) = fields.merchant(
+        "",
+        message.provider.clone(),
+        message.merchant_account.clone(),
+    );
     let status = match message.status() {
         v1::RefundStatus::Succeeded => RefundStatus::Succeeded,
         v1::RefundStatus::Failed => RefundStatus::Failed,
@@ -214,7 +263,11 @@ impl Fields {
     /// One id of a provider.
     pub(in crate::grpc) fn provider_id(&mut self, field: &str, id: v1::ProviderId) -> ProviderId {
         let v1::ProviderId { kind, id } = id;
-        self.check(text::is_kind(&kind), &format!("{field}.kind"), text::KIND_RULE);
+        self.check(
+            text::is_kind(&kind),
+            &format!("{field}.kind"),
+            text::KIND_RULE,
+        );
         self.check(text::is_id(&id), &format!("{field}.id"), text::ID_RULE);
         ProviderId {
             kind: kind.into(),
@@ -251,26 +304,69 @@ impl Fields {
     }
 
     /// What a payment is for, if that is said.
-    fn purpose(&mut self, purpose: Option<v1::PaymentPurpose>) -> Option<Purpose> {
+    fn purpose(&mut self, purpose: Option<v1::PaymentPurpose>, book: &str) -> Option<Purpose> {
         use v1::payment_purpose::Purpose as Said;
         match purpose?.purpose {
             Some(Said::TopUp(money)) => self.money(&TOP_UP, Some(money), 1).map(Purpose::TopUp),
             Some(Said::Package(v1::PackagePurchase { package, currency })) => {
-                let field = "purpose.package.package";
-                self.check(text::is_operation(&package), field, text::OPERATION_RULE);
-                let is_currency = text::is_currency(&currency);
-                let field = "purpose.package.currency";
-                self.check(is_currency, field, text::CURRENCY_RULE);
-                Some(Purpose::Package {
-                    package: package.into(),
-                    currency: currency.into(),
+                let prefix = "purpose.package";
+                let (package, currency) = self.offered((prefix, "package"), package, currency);
+                Some(Purpose::Package { package, currency })
+            }
+            Some(Said::Subscription(said)) => {
+                Some(self.subscription("purpose.subscription", said, book))
+            }
+            Some(Said::Renewal(v1::SubscriptionRenewal { subscription })) => {
+                let field = "purpose.renewal.subscription";
+                Some(Purpose::Renewal {
+                    subscription: self.subscription_name(field, subscription, book),
                 })
             }
             None => {
-                self.refuse("purpose", "must say `top_up` or `package`");
+                self.refuse("purpose", "must say what the payment is for");
                 None
             }
         }
+    }
+
+    /// Something of the catalog that is bought, and the currency.
+    fn offered(
+        &mut self,
+        (prefix, kind): (&str, &str),
+        id: String,
+        currency: String,
+    ) -> (Name, Name) {
+        let field = format!("{prefix}.{kind}");
+        self.check(text::is_operation(&id), &field, text::OPERATION_RULE);
+        let field = format!("{prefix}.currency");
+        self.check(text::is_currency(&currency), &field, text::CURRENCY_RULE);
+        (id.into(), currency.into())
+    }
+
+    /// A subscription that is bought.
+    fn subscription(
+        &mut self,
+        prefix: &str,
+        said: v1::SubscriptionPurchase,
+        book: &str,
+    ) -> Purpose {
+        let (plan, currency) = self.offered((prefix, "plan"), said.plan, said.currency);
+        Purpose::Subscription {
+            plan,
+            currency,
+            upgrade_of: self.event_of("subscription.upgrade_of", said.upgrade_of, book),
+        }
+    }
+
+    /// The name of a subscription.
+    pub(in crate::grpc) fn subscription_name(
+        &mut self,
+        field: &'static str,
+        name: String,
+        book: &str,
+    ) -> u64 {
+        self.check(!name.is_empty(), field, REQUIRED);
+        self.event_of(field, name, book).unwrap_or(0)
     }
 
     /// An event of the account's book, if one is named.

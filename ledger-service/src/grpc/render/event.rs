@@ -4,8 +4,8 @@ use ledger_core::{Event, RequestId, account::Lot, event as core, event::Payload}
 use ledger_proto::v1::{self, event::Payload as Message};
 
 use super::{
-    asset_amount, attributes, balances, cost_basis, funding, level_change, number, or_empty, overrun,
-    paid_with, payment, reason, scope, take, takes, timestamp,
+    asset_amount, attributes, balances, cost_basis, funding, level_change, number, or_empty,
+    overrun, paid_with, payment, reason, scope, subscription, take, takes, timestamp,
 };
 use crate::{
     engine::Recorded,
@@ -110,7 +110,7 @@ fn payload(book: &str, event: &Event) -> Message {
         Payload::TransferReceived(received) => {
             Message::TransferReceived(transfer_received(book, event, received))
         }
-        Payload::PaymentCreated(created) => payment::created(created),
+        Payload::PaymentCreated(created) => payment::created(book, created),
         Payload::PaymentStatusRecorded(recorded) => payment::status_recorded(book, recorded),
         Payload::PaymentSucceeded(succeeded) => payment::succeeded(book, succeeded),
         Payload::PaymentCanceled(canceled) => payment::canceled(book, canceled),
@@ -119,6 +119,12 @@ fn payload(book: &str, event: &Event) -> Message {
         Payload::PaymentRefunded(refunded) => payment::refunded(book, refunded),
         Payload::PaymentRefundFailed(failed) => payment::refund_failed(book, failed),
         Payload::PaymentAnomaly(anomaly) => payment::odd(book, anomaly),
+        Payload::SubscriptionStarted(started) => subscription::started(book, started),
+        Payload::SubscriptionRenewed(renewed) => subscription::renewed(book, renewed),
+        Payload::SubscriptionPastDue(due) => subscription::past_due(book, due),
+        Payload::SubscriptionCanceled(changed) => subscription::canceled(book, changed),
+        Payload::SubscriptionResumed(changed) => subscription::resumed(book, changed),
+        Payload::SubscriptionEnded(ended) => subscription::ended(book, ended),
         Payload::CatalogApplied(applied) => Message::CatalogApplied(v1::CatalogApplied {
             catalog_version: number(applied.catalog_version),
             text: applied.text.clone(),
@@ -167,6 +173,10 @@ fn credited(book: &str, event: &Event, credited: &core::Credited) -> v1::Credite
             .map(|period| String::from(&period.grant))
             .unwrap_or_default(),
         settled: payment::debts(&credited.settled),
+        subscription: credited
+            .subscription
+            .map(|position| companion(book, event, position))
+            .unwrap_or_default(),
     }
 }
 

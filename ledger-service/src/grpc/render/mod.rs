@@ -7,6 +7,7 @@ mod catalog;
 mod event;
 mod mutation;
 mod payment;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +29,9 @@ pub(super) use mutation::{
     refund, release_hold, result, transfer,
 };
 pub(super) use payment::{
-    create_payment, payment, record_payment, record_refund, refund_payment,
+    create_payment, payment, record_payment, record_refund, refund_payment, start_subscription,
 };
+pub(super) use subscription::subscription;
 
 /// Microseconds in a second.
 const US_PER_SECOND: i64 = 1_000_000;

@@ -10,8 +10,9 @@ use ledger_proto::v1::{self, event::Payload as Message};
 use tonic::Status;
 
 use super::{
-    asset_amount, cost_basis, funding, money, mutation::{Done, pick, result}, number, or_empty,
-    scope, takes, timestamp,
+    asset_amount, cost_basis, funding, money,
+    mutation::{Done, pick, result},
+    number, or_empty, scope, takes, timestamp,
 };
 use crate::{
     engine::Recorded,
@@ -21,11 +22,11 @@ use crate::{
     },
 };
 
-pub(super) fn created(created: &core::PaymentCreated) -> Message {
+pub(super) fn created(book: &str, created: &core::PaymentCreated) -> Message {
     Message::PaymentCreated(v1::PaymentCreated {
         provider: (&created.provider).into(),
         merchant_account: (&created.merchant_account).into(),
-        purpose: Some(purpose(&created.purpose)),
+        purpose: Some(purpose(book, &created.purpose)),
         amount: Some(money(&created.amount)),
         gives: created.gives.iter().map(planned).collect(),
     })
@@ -48,7 +49,7 @@ pub(super) fn succeeded(book: &str, payment: &core::PaymentSucceeded) -> Message
         income_amount: payment.income.as_ref().map(money),
         test: payment.test,
         payment: event_name(book, payment.payment.unwrap_or(0)),
-        purpose: payment.purpose.as_ref().map(purpose),
+        purpose: payment.purpose.as_ref().map(|it| purpose(book, it)),
     })
 }
 
@@ -119,16 +120,29 @@ fn planned(planned: &PlannedLot) -> v1::PlannedLot {
         expires_after: planned.expires_after_us.map(super::duration),
         scope: scope(lot),
         cost_basis: cost_basis(lot),
+        with_period: planned.with_period,
     }
 }
 
-fn purpose(purpose: &Purpose) -> v1::PaymentPurpose {
+fn purpose(book: &str, purpose: &Purpose) -> v1::PaymentPurpose {
     use v1::payment_purpose::Purpose as Said;
     let said = match purpose {
         Purpose::TopUp(amount) => Said::TopUp(money(amount)),
         Purpose::Package { package, currency } => Said::Package(v1::PackagePurchase {
             package: package.into(),
             currency: currency.into(),
+        }),
+        Purpose::Subscription {
+            plan,
+            currency,
+            upgrade_of,
+        } => Said::Subscription(v1::SubscriptionPurchase {
+            plan: plan.into(),
+            currency: currency.into(),
+            upgrade_of: event_name(book, upgrade_of.unwrap_or(0)),
+        }),
+        Purpose::Renewal { subscription } => Said::Renewal(v1::SubscriptionRenewal {
+            subscription: event_name(book, *subscription),
         }),
     };
     v1::PaymentPurpose {
@@ -188,24 +202,29 @@ fn anomaly_kind(kind: AnomalyKind) -> i32 {
         AnomalyKind::RefundOfUnpaid => v1::PaymentAnomalyKind::RefundOfUnpaid,
         AnomalyKind::RefundExceedsPayment => v1::PaymentAnomalyKind::RefundExceedsPayment,
         AnomalyKind::RefundFailedAfterDone => v1::PaymentAnomalyKind::RefundFailedAfterDone,
+        AnomalyKind::PeriodPaidTwice => v1::PaymentAnomalyKind::PeriodPaidTwice,
     };
     message.into()
 }
 
-/// A payment, as its events tell.
+/// A payment, as its events tell, of which `first` is the first.
 pub(in crate::grpc) fn payment(
     book: &str,
-    account: &str,
+    first: &Recorded,
     payment: &PaymentRecord,
 ) -> v1::Payment {
+    let is_created = matches!(first.event.payload, Payload::PaymentCreated(_));
     let is_paid = payment.status == PaymentStatus::Succeeded;
     let top_up = || Purpose::TopUp(payment.amount.clone());
     v1::Payment {
         name: event_name(book, payment.position),
-        account: account_name(book, account),
+        account: account_name(book, &first.event.account),
         provider: (&payment.provider).into(),
         merchant_account: (&payment.merchant_account).into(),
-        purpose: Some(purpose(&payment.purpose.clone().unwrap_or_else(top_up))),
+        purpose: Some(purpose(
+            book,
+            &payment.purpose.clone().unwrap_or_else(top_up),
+        )),
         amount: Some(money(&payment.amount)),
         status: payment_status(payment).into(),
         provider_ids: provider_ids(&payment.provider_ids),
@@ -219,7 +238,16 @@ pub(in crate::grpc) fn payment(
         refunded_amount: payment.refunded(),
         refundable_amount: if is_paid { payment.refundable() } else { 0 },
         refunds: payment.refunds.iter().map(|it| refund(book, it)).collect(),
-        anomalies: payment.anomalies.iter().map(|it| anomaly_kind(*it)).collect(),
+        anomalies: payment
+            .anomalies
+            .iter()
+            .map(|it| anomaly_kind(*it))
+            .collect(),
+        idempotence_key: if is_created {
+            idempotence_key(first)
+        } else {
+            String::new()
+        },
     }
 }
 
@@ -254,6 +282,23 @@ pub(in crate::grpc) fn create_payment(done: Done<'_>) -> Result<v1::CreatePaymen
         payment: event_name(done.book, recorded.event.position),
         amount: Some(money(&created.amount)),
         idempotence_key: idempotence_key(recorded),
+    })
+}
+
+pub(in crate::grpc) fn start_subscription(
+    done: Done<'_>,
+) -> Result<v1::StartSubscriptionResponse, Status> {
+    let v1::CreatePaymentResponse {
+        result,
+        payment,
+        amount,
+        idempotence_key,
+    } = create_payment(done)?;
+    Ok(v1::StartSubscriptionResponse {
+        result,
+        payment,
+        amount,
+        idempotence_key,
     })
 }
 

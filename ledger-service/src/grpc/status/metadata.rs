@@ -285,6 +285,34 @@ pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
         Rejection::RefundAlreadyRecorded { payment, refund } => {
             vec![("payment", event(*payment)), ("refund", event(*refund))]
         }
+        Rejection::UnknownPlan { plan } => vec![("plan", plan.clone())],
+        Rejection::PlanNotAvailable {
+            plan,
+            origin,
+            currency,
+        } => vec![
+            ("plan", plan.clone()),
+            ("origin", origin.clone()),
+            ("currency", currency.clone()),
+        ],
+        Rejection::SubscriptionNotFound => Vec::new(),
+        Rejection::SubscriptionRuns { subscription }
+        | Rejection::SubscriptionNotRenewed { subscription } => {
+            vec![("subscription", event(*subscription))]
+        }
+        Rejection::UpgradeNotOffered { plan, from } => {
+            vec![("plan", plan.clone()), ("from", from.clone())]
+        }
+        Rejection::TooManySubscriptions { maximum } => {
+            vec![("maximum", maximum.to_string())]
+        }
+        Rejection::RenewalAttemptOpen {
+            subscription,
+            payment,
+        } => vec![
+            ("subscription", event(*subscription)),
+            ("payment", event(*payment)),
+        ],
         Rejection::BatchItemRefused {
             index,
             reason,

@@ -10,6 +10,7 @@ mod policy;
 mod reads;
 mod server;
 mod subscribe;
+mod subscriptions;
 
 use std::{collections::BTreeMap, time::Duration};
 

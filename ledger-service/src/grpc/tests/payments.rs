@@ -142,8 +142,14 @@ async fn a_payment_is_asked_for_settled_and_looked_at() {
 
     let top_up = purpose(Purpose::TopUp(rub(30_000).unwrap()));
     let other = stand.created(create("b", top_up)).await.payment;
-    assert_eq!(stand.listed_payments(&[]).await, [other.clone(), created.payment]);
-    assert_eq!(stand.listed_payments(&[PaymentStatus::Created]).await, [other]);
+    assert_eq!(
+        stand.listed_payments(&[]).await,
+        [other.clone(), created.payment]
+    );
+    assert_eq!(
+        stand.listed_payments(&[PaymentStatus::Created]).await,
+        [other]
+    );
 }
 
 #[tokio::test]
@@ -195,7 +201,10 @@ async fn a_payment_is_paid_back_in_two_steps() {
     };
     let preview = stand.payments.refund_payment(message.clone()).await;
     let preview = preview.unwrap().into_inner();
-    assert_eq!((preview.refund.as_str(), &preview.amount), ("", &rub(25_935)));
+    assert_eq!(
+        (preview.refund.as_str(), &preview.amount),
+        ("", &rub(25_935))
+    );
     let v1::event::Payload::PaymentRefundStarted(started) =
         preview.result.unwrap().events[0].payload.clone().unwrap()
     else {
@@ -234,7 +243,10 @@ async fn a_payment_is_paid_back_in_two_steps() {
     });
     let found = stand.payment(by_refund).await;
     assert_eq!(found.status(), PaymentStatus::PartiallyRefunded);
-    assert_eq!((found.refunded_amount, found.refundable_amount), (25_935, 13_965));
+    assert_eq!(
+        (found.refunded_amount, found.refundable_amount),
+        (25_935, 13_965)
+    );
     assert_eq!(found.refunds[0].status(), RefundStatus::Succeeded);
 
     // The rest goes behind the shop's back, after most of it was spent.

@@ -49,6 +49,28 @@ pub(super) async fn due_accounts(
     .map_err(store_error)
 }
 
+/// Accounts that are due by a time, after one in the order of ids.
+pub(super) async fn due_accounts_after(
+    on: impl PgExecutor<'_>,
+    book: &str,
+    time: Timestamp,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(
+        "SELECT account FROM ledger.accounts
+         WHERE book = $1 AND due_at_us IS NOT NULL AND due_at_us <= $2 AND account > $3
+         ORDER BY account LIMIT $4",
+    )
+    .bind(book)
+    .bind(time.0)
+    .bind(after)
+    .bind(i64::from(limit))
+    .fetch_all(on)
+    .await
+    .map_err(store_error)
+}
+
 /// Corrects when an account is due, if it still has this version.
 pub(super) async fn set_due(
     on: impl PgExecutor<'_>,

@@ -10,8 +10,8 @@ use super::rebuild::PostgresRebuild;
 use super::writer::PostgresWriter;
 use super::{PostgresStore, accounts, index, load, log};
 use crate::store::{
-    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
-    StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
+    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen,
+    Store, StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
 #[async_trait]
@@ -117,6 +117,16 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         accounts::due_accounts(&self.pool, book, time, limit).await
+    }
+
+    async fn due_accounts_after(
+        &self,
+        book: &str,
+        time: Timestamp,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        accounts::due_accounts_after(&self.pool, book, time, after, limit).await
     }
 
     async fn set_due(

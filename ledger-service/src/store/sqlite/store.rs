@@ -13,8 +13,8 @@ use super::{SqliteStore, accounts, index, load, log};
 use crate::limits::STATEMENT_TIME_MAX;
 use crate::store::time_limit::within;
 use crate::store::{
-    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
-    StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
+    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen,
+    Store, StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
 #[async_trait]
@@ -130,6 +130,16 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         accounts::due_accounts(&self.readers, book, time, limit).await
+    }
+
+    async fn due_accounts_after(
+        &self,
+        book: &str,
+        time: Timestamp,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        accounts::due_accounts_after(&self.readers, book, time, after, limit).await
     }
 
     async fn set_due(

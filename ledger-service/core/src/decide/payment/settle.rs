@@ -13,10 +13,7 @@
 //! payment of another amount, or at another provider or merchant account, than
 //! was created is an anomaly in every row.
 
-use super::{
-    Decided, Said, already_recorded, anomaly, of_account,
-    plan,
-};
+use super::{Decided, Said, already_recorded, anomaly, of_account, plan};
 use crate::{
     command::RecordPayment,
     decide::{
@@ -88,9 +85,7 @@ pub(in crate::decide) fn record(
         Step::Progress => progress(work, payment, said, said.status),
         Step::Succeed | Step::SucceedAfterCancel => succeed(work, payment, said, step),
         Step::Cancel => cancel(work, payment, said),
-        Step::CanceledAfterSuccess => {
-            odd(work, payment, AnomalyKind::CanceledAfterSuccess, said)
-        }
+        Step::CanceledAfterSuccess => odd(work, payment, AnomalyKind::CanceledAfterSuccess, said),
     }
 }
 
@@ -218,7 +213,12 @@ fn record_unknown(work: Work<'_>, said: &RecordPayment) -> Result<Vec<Decided>, 
         ..succeeded(said)
     };
     let position = work.next_position();
-    give(work, event, (position, &plan.gives, plan.period.as_ref()), None)
+    give(
+        work,
+        event,
+        (position, &plan.gives, plan.period.as_ref()),
+        None,
+    )
 }
 
 /// The success itself, what it does to subscriptions, and the lots.
@@ -296,22 +296,14 @@ mod tests {
     /// The table at the top, whole.
     #[test]
     fn every_cell_of_the_table_is_as_it_says() {
-        use Step::{
-            Cancel, CanceledAfterSuccess, Nothing, Progress, Succeed, SucceedAfterCancel,
-        };
+        use Step::{Cancel, CanceledAfterSuccess, Nothing, Progress, Succeed, SucceedAfterCancel};
         let said = [Pending, WaitingForCapture, Succeeded, Canceled];
         let table: [(PaymentStatus, [Step; 4]); 5] = [
             (Created, [Progress, Progress, Succeed, Cancel]),
             (Pending, [Nothing, Progress, Succeed, Cancel]),
             (WaitingForCapture, [Nothing, Nothing, Succeed, Cancel]),
-            (
-                Succeeded,
-                [Nothing, Nothing, Nothing, CanceledAfterSuccess],
-            ),
-            (
-                Canceled,
-                [Nothing, Nothing, SucceedAfterCancel, Nothing],
-            ),
+            (Succeeded, [Nothing, Nothing, Nothing, CanceledAfterSuccess]),
+            (Canceled, [Nothing, Nothing, SucceedAfterCancel, Nothing]),
         ];
         for (known, row) in table {
             for (said, wanted) in said.into_iter().zip(row) {

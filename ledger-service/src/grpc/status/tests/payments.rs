@@ -49,10 +49,7 @@ pub(super) fn rejections() -> [(Rejection, &'static str); 12] {
             },
             "FailedPrecondition PAYMENT_AMOUNT_DIFFERS amount=9 currency=RUB expected_amount=8",
         ),
-        (
-            Rejection::PaymentNotFound,
-            "NotFound PAYMENT_NOT_FOUND",
-        ),
+        (Rejection::PaymentNotFound, "NotFound PAYMENT_NOT_FOUND"),
         (
             Rejection::PaymentNotSucceeded {
                 payment,
@@ -85,14 +82,61 @@ pub(super) fn rejections() -> [(Rejection, &'static str); 12] {
             Rejection::TooManyRefunds { maximum: 16 },
             "FailedPrecondition TOO_MANY_REFUNDS maximum=16",
         ),
-        (
-            Rejection::RefundNotFound,
-            "NotFound REFUND_NOT_FOUND",
-        ),
+        (Rejection::RefundNotFound, "NotFound REFUND_NOT_FOUND"),
         (
             Rejection::RefundAlreadyRecorded { payment, refund: 8 },
             "AlreadyExists REFUND_ALREADY_RECORDED payment=books/b/events/7 \
              refund=books/b/events/8",
+        ),
+    ]
+}
+
+/// The same, about subscriptions.
+pub(super) fn of_subscriptions() -> [(Rejection, &'static str); 8] {
+    let (plan, subscription) = ("month".to_owned(), 7);
+    [
+        (
+            Rejection::UnknownPlan { plan: plan.clone() },
+            "NotFound UNKNOWN_PLAN plan=month",
+        ),
+        (
+            Rejection::PlanNotAvailable {
+                plan: plan.clone(),
+                origin: "quiz".to_owned(),
+                currency: "XTR".to_owned(),
+            },
+            "FailedPrecondition PLAN_NOT_AVAILABLE currency=XTR origin=quiz plan=month",
+        ),
+        (
+            Rejection::SubscriptionNotFound,
+            "NotFound SUBSCRIPTION_NOT_FOUND",
+        ),
+        (
+            Rejection::SubscriptionRuns { subscription },
+            "FailedPrecondition SUBSCRIPTION_RUNS subscription=books/b/events/7",
+        ),
+        (
+            Rejection::UpgradeNotOffered {
+                plan,
+                from: "year".to_owned(),
+            },
+            "FailedPrecondition UPGRADE_NOT_OFFERED from=year plan=month",
+        ),
+        (
+            Rejection::TooManySubscriptions { maximum: 8 },
+            "FailedPrecondition TOO_MANY_SUBSCRIPTIONS maximum=8",
+        ),
+        (
+            Rejection::SubscriptionNotRenewed { subscription },
+            "FailedPrecondition SUBSCRIPTION_NOT_RENEWED subscription=books/b/events/7",
+        ),
+        (
+            Rejection::RenewalAttemptOpen {
+                subscription,
+                payment: 9,
+            },
+            "FailedPrecondition RENEWAL_ATTEMPT_OPEN payment=books/b/events/9 \
+             subscription=books/b/events/7",
         ),
     ]
 }

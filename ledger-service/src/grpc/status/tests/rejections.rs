@@ -64,6 +64,14 @@ const fn place(rejection: &Rejection) -> usize {
         Rejection::TooManyRefunds { .. } => 51,
         Rejection::RefundNotFound => 52,
         Rejection::RefundAlreadyRecorded { .. } => 53,
+        Rejection::UnknownPlan { .. } => 54,
+        Rejection::PlanNotAvailable { .. } => 55,
+        Rejection::SubscriptionNotFound => 56,
+        Rejection::SubscriptionRuns { .. } => 57,
+        Rejection::UpgradeNotOffered { .. } => 58,
+        Rejection::TooManySubscriptions { .. } => 59,
+        Rejection::SubscriptionNotRenewed { .. } => 60,
+        Rejection::RenewalAttemptOpen { .. } => 61,
     }
 }
 
@@ -361,6 +369,7 @@ pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
         ),
     ];
     rejections.extend(payments::rejections());
+    rejections.extend(payments::of_subscriptions());
     rejections
 }
 
