@@ -71,7 +71,7 @@ pub(crate) fn moved(payload: &Payload) -> (Vec<&Lot>, Vec<&Lot>) {
 }
 
 /// The change of the balance that an event states in so many words.
-fn stated(payload: &Payload) -> Option<(&str, i64)> {
+pub(crate) fn stated(payload: &Payload) -> Option<(&str, i64)> {
     match payload {
         Payload::Credited(credited) => Some((&credited.lot.asset, credited.lot.amount)),
         Payload::Debited(debited) => Some((&debited.asset, -debited.amount)),

@@ -26,6 +26,6 @@ pub(super) use command::{
 pub(super) use fields::Fields;
 pub(super) use filter::EventQuery;
 pub(super) use mutation::{Enveloped, ReadCommand, mutation};
-pub(super) use page::{Page, PageFields};
+pub(super) use page::{Page, PageFields, PageSizes};
 pub(super) use read::{AsOf, Order, Reading, order};
 pub(super) use target_command::{capture_hold, extend_hold, refund, release_hold};
