@@ -94,6 +94,12 @@ pub const PAGE_SIZE_DEFAULT: usize = 100;
 /// How many items a page of a list has at the most.
 pub const PAGE_SIZE_MAX: usize = 1_000;
 
+/// How many events an explanation tells if the caller does not say.
+pub const EXPLAINED_EVENTS_DEFAULT: usize = 50;
+
+/// How many events an explanation tells at the most.
+pub const EXPLAINED_EVENTS_MAX: usize = 500;
+
 /// How many events a page of a filtered list looks at.
 pub const PAGE_SCANNED_EVENTS_MAX: u32 = 20_000;
 

@@ -76,9 +76,38 @@ pub fn end_of_period(start: Timestamp, length: Period, periods: u32, time_zone: 
     end().unwrap_or(Timestamp(i64::MAX))
 }
 
+/// A moment as a clock and a calendar on the wall show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallTime {
+    /// The year, 1 to 9999.
+    pub year: i16,
+    /// The month, 1 to 12.
+    pub month: i8,
+    /// The day of the month, 1 to 31.
+    pub day: i8,
+    /// The hour, 0 to 23.
+    pub hour: i8,
+    /// The minute, 0 to 59.
+    pub minute: i8,
+}
+
+/// What clocks in a zone show at a moment; nothing for times that no calendar
+/// knows.
+#[must_use]
+pub fn wall_time(at: Timestamp, time_zone: &str) -> Option<WallTime> {
+    let here = zoned(at, time_zone)?;
+    Some(WallTime {
+        year: here.year(),
+        month: here.month(),
+        day: here.day(),
+        hour: here.hour(),
+        minute: here.minute(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{end_of_period, period_of};
+    use super::{end_of_period, period_of, wall_time};
     use crate::{
         catalog::{CalendarPeriod, Period},
         primitives::Timestamp,
@@ -194,5 +223,13 @@ mod tests {
         // The wall clock of the book stays, also over a change of it.
         let found = end_of_period(at("2026-03-15T09:00:00Z"), months(1), 1, "Europe/Berlin");
         assert_eq!(text(found), "2026-04-15T08:00:00Z");
+    }
+
+    #[test]
+    fn clocks_on_the_wall_show_their_zone() {
+        let shown = wall_time(at("2026-02-28T21:05:00Z"), "Europe/Moscow").unwrap();
+        let shown = (shown.year, shown.month, shown.day, shown.hour, shown.minute);
+        assert_eq!(shown, (2026, 3, 1, 0, 5));
+        assert_eq!(wall_time(Timestamp(i64::MAX), "UTC"), None);
     }
 }

@@ -24,6 +24,7 @@ pub mod catalog;
 pub mod command;
 pub mod decide;
 pub mod event;
+pub mod explain;
 pub mod limits;
 mod name;
 mod name_map;

@@ -5,24 +5,22 @@ use std::{collections::BTreeMap, time::Instant};
 use ledger_core::{Account, Timestamp};
 use ledger_proto::v1::{
     AssetAmount, BatchGetBalancesRequest, BatchGetBalancesResponse, CheckAccessRequest,
-    CheckAccessResponse, GetAccountRequest, GetAccountResponse, GetAccountStatisticsRequest,
-    GetAccountStatisticsResponse, GetBalanceRequest, GetBalanceResponse, ListAccountsRequest,
-    ListAccountsResponse, ListHoldsRequest, ListHoldsResponse, ListLotsRequest, ListLotsResponse,
-    Money, OperationCount, QuoteChargeRequest, account_service_server::AccountService,
+    CheckAccessResponse, ExplainBalanceRequest, ExplainBalanceResponse, GetAccountRequest,
+    GetAccountResponse, GetAccountStatisticsRequest, GetAccountStatisticsResponse,
+    GetBalanceRequest, GetBalanceResponse, ListAccountsRequest, ListAccountsResponse,
+    ListHoldsRequest, ListHoldsResponse, ListLotsRequest, ListLotsResponse, Money, OperationCount,
+    QuoteChargeRequest, account_service_server::AccountService,
 };
 use minicbor::{Decode, Encode};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     edge::{self, Edge, Look},
-    list_accounts, names,
-    parse::{self, AsOf, Caller, Fields, Page, PageFields, Reading},
-    quote, render, status, tokens,
+    explain_balance, list_accounts, names,
+    parse::{self, Caller, Fields, Page, PageFields, Reading},
+    past, quote, render, status, tokens,
 };
-use crate::{
-    limits::BATCH_CALL_ITEMS_MAX,
-    projections::{account_at, events_at},
-};
+use crate::limits::BATCH_CALL_ITEMS_MAX;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -124,11 +122,20 @@ impl AccountService for AccountApi {
         fields.finish()?;
         let look = self.edge.look_at_any(reading).await?;
         let look = match as_of {
-            Some(as_of) => self.look_back(look, as_of, deadline).await?,
+            Some(as_of) => past::look_back(&self.edge, look, as_of, deadline).await?,
             None => look,
         };
         edge::check_exists(&look.name, &look.account, &look.snapshot)?;
         Ok(Response::new(balance(&look)))
+    }
+
+    async fn explain_balance(
+        &self,
+        request: Request<ExplainBalanceRequest>,
+    ) -> Answer<ExplainBalanceResponse> {
+        let deadline = Caller::deadline_of(&request);
+        let question = explain_balance::Question::parse(request.into_inner(), deadline)?;
+        Ok(Response::new(question.answer(&self.edge).await?))
     }
 
     async fn batch_get_balances(
@@ -188,54 +195,6 @@ impl AccountService for AccountApi {
 }
 
 impl AccountApi {
-    /// The account as it was at a past moment. The catalog is the one in force
-    /// now: what a past one would have given to an account that did not exist
-    /// nobody has seen, and of one that did, it could change only the grace of
-    /// what a hold gave back in between.
-    async fn look_back(
-        &self,
-        mut look: Look,
-        as_of: AsOf,
-        deadline: Instant,
-    ) -> Result<Look, Status> {
-        let (position, time) = self.moment(&look, as_of).await?;
-        let book = look.name.book();
-        let ids = (book, look.name.account());
-        let account = account_at(&self.edge.index, ids, &look.account, position, deadline).await;
-        let account = account.map_err(|error| status::read(&error, book))?;
-        look.account = account.into();
-        look.snapshot.now = time;
-        look.snapshot.head.position = position;
-        Ok(look)
-    }
-
-    /// The position and the time of a past state.
-    async fn moment(&self, look: &Look, as_of: AsOf) -> Result<(u64, Timestamp), Status> {
-        let book = look.name.book();
-        let store = self.edge.engine.store();
-        match as_of {
-            AsOf::Time(time) if time > look.snapshot.now => {
-                Err(status::invalid_field("as_of", "must not be in the future"))
-            }
-            AsOf::Time(time) => {
-                let position = store.position_at(book, time).await;
-                let position = position.map_err(|error| status::store(&error))?;
-                Ok((position.min(look.snapshot.head.position), time))
-            }
-            AsOf::Position(position) if position > look.snapshot.head.position => {
-                let event = names::event_name(book, position);
-                Err(status::event_not_found(&event))
-            }
-            AsOf::Position(position) => {
-                let events = events_at(store, book, &[position]).await;
-                let events = events.map_err(|error| status::read(&error, book))?;
-                let event = events.first().map(|recorded| &recorded.event);
-                let event = event.ok_or_else(|| status::incomplete("an event of a read"))?;
-                Ok((position, event.recorded_at))
-            }
-        }
-    }
-
     /// How often each operation was paid for in the last 30 days.
     async fn recent_operations(
         &self,
@@ -274,20 +233,12 @@ impl AccountApi {
             .collect();
         let has_more = holds.len() > page.size;
         holds.truncate(page.size);
-        let positions: Vec<u64> = holds.iter().map(|hold| hold.position).collect();
-        let book = look.name.book();
-        let events = events_at(self.edge.engine.store(), book, &positions).await;
-        let events = events.map_err(|error| status::read(&error, book))?;
         let next_page_token = match holds.last() {
             Some(last) if has_more => tokens::page(page.owner, &last.position),
             _ => String::new(),
         };
-        let holds = holds.into_iter().zip(events).map(|(hold, placed)| {
-            let external_id = placed.event.annotations.external_id;
-            render::hold(book, hold, external_id.as_ref())
-        });
         Ok(ListHoldsResponse {
-            holds: holds.collect(),
+            holds: past::told_holds(&self.edge, look.name.book(), &holds).await?,
             next_page_token,
         })
     }

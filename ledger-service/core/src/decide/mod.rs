@@ -32,7 +32,7 @@ use crate::{
     account::Account,
     catalog::Catalog,
     command::{Command, Request},
-    event::Payload,
+    event::{Event, Payload},
     primitives::Timestamp,
     record::Record,
     rejection::Rejection,
@@ -139,4 +139,11 @@ pub fn at_present<'a>(
     context: &Context<'_>,
 ) -> std::borrow::Cow<'a, Account> {
     prepare::at_present(id, account, context)
+}
+
+/// What [`at_present`] adds to an account, as events: not recorded, without a
+/// position, each with the balances after it.
+#[must_use]
+pub fn pending(id: &str, account: &Account, context: &Context<'_>) -> Vec<Event> {
+    prepare::pending(id, account, context)
 }

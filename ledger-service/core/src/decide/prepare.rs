@@ -83,10 +83,36 @@ pub(super) fn at_present<'a>(
     account: &'a Account,
     context: &Context<'_>,
 ) -> Cow<'a, Account> {
+    brought_up(id, account, context, &mut |_, _| {})
+}
+
+/// The events that the next decision about an account would begin with, each with
+/// the balances after it. They are not recorded, and have no position.
+pub(super) fn pending(id: &str, account: &Account, context: &Context<'_>) -> Vec<Event> {
+    let mut events = Vec::new();
+    brought_up(id, account, context, &mut |event, after| {
+        events.push(Event {
+            position: 0,
+            previous_position: 0,
+            balances: after.balances(),
+            ..event
+        });
+    });
+    events
+}
+
+/// Brings an account up to the context's time, and tells each event of that with
+/// the account after it.
+fn brought_up<'a>(
+    id: &str,
+    account: &'a Account,
+    context: &Context<'_>,
+    tell: &mut impl FnMut(Event, &Account),
+) -> Cow<'a, Account> {
     let catalog = context.catalog;
     let mut present = Cow::Borrowed(account);
     while let Some(payload) = next_due_event(&present, context) {
-        apply_payload(present.to_mut(), context, payload);
+        apply_payload(present.to_mut(), context, payload, tell);
     }
     let opens = account.status == Status::NotOpened && catalog.open_on_first_use;
     if is_of_the_book(id) || !(opens || account.status == Status::Open) {
@@ -97,7 +123,7 @@ pub(super) fn at_present<'a>(
         for grant in &catalog.grants_on_opening {
             let lot = granted_lot(grant, grant.amount, context.now);
             if !has_badge(&opened, catalog, &lot.asset) {
-                show(&mut opened, context, lot, None);
+                show(&mut opened, context, (lot, None), tell);
             }
         }
         present = Cow::Owned(opened);
@@ -108,7 +134,7 @@ pub(super) fn at_present<'a>(
         }
         let (lot, period) = recurring_lot(id, recurring, catalog, context.now);
         if takes(&Side::new(&present), &lot) {
-            show(present.to_mut(), context, lot, Some(period));
+            show(present.to_mut(), context, (lot, Some(period)), tell);
         }
     }
     present
@@ -118,13 +144,13 @@ pub(super) fn at_present<'a>(
 fn show(
     account: &mut Account,
     context: &Context<'_>,
-    lot: Lot,
-    recurring: Option<RecurringPeriod>,
+    (lot, recurring): (Lot, Option<RecurringPeriod>),
+    tell: &mut impl FnMut(Event, &Account),
 ) {
     let lot = Side::new(account).place(lot);
     let before = account.totals(&lot.asset).balance;
     let credited = credited(context.catalog, lot, before, recurring);
-    apply_payload(account, context, Payload::Credited(credited));
+    apply_payload(account, context, Payload::Credited(credited), tell);
 }
 
 /// Applies an event to a working copy. What this crate itself decided from the
@@ -138,7 +164,12 @@ pub(super) fn apply(account: &mut Account, event: &Event) {
     );
 }
 
-fn apply_payload(account: &mut Account, context: &Context<'_>, payload: Payload) {
+fn apply_payload(
+    account: &mut Account,
+    context: &Context<'_>,
+    payload: Payload,
+    tell: &mut impl FnMut(Event, &Account),
+) {
     let event = bare_event(
         account,
         context,
@@ -147,6 +178,7 @@ fn apply_payload(account: &mut Account, context: &Context<'_>, payload: Payload)
         payload,
     );
     apply(account, &event);
+    tell(event, account);
 }
 
 fn side_account<'w>(work: &'w Work<'_>, party: Party) -> &'w Account {

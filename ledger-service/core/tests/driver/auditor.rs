@@ -13,9 +13,9 @@ use ledger_core::{
 };
 
 /// Amounts by some key; zeros are left out when they are compared.
-type Sums = BTreeMap<String, i64>;
+pub(crate) type Sums = BTreeMap<String, i64>;
 
-fn sums<'a>(items: impl Iterator<Item = (&'a str, i64)>) -> Sums {
+pub(crate) fn sums<'a>(items: impl Iterator<Item = (&'a str, i64)>) -> Sums {
     let mut sums = Sums::new();
     for (key, amount) in items {
         *sums.entry(key.to_owned()).or_default() += amount;
@@ -73,7 +73,7 @@ pub(crate) fn moved(payload: &Payload) -> (Vec<&Lot>, Vec<&Lot>) {
 }
 
 /// The change of balances that an event states in so many words.
-fn stated(payload: &Payload) -> Vec<(&str, i64)> {
+pub(crate) fn stated(payload: &Payload) -> Vec<(&str, i64)> {
     match payload {
         Payload::Credited(credited) => vec![(&credited.lot.asset, credited.lot.amount)],
         Payload::Debited(debited) => vec![(&debited.asset, -debited.amount)],

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test uses its share of it")]
 
 pub(crate) mod auditor;
+mod explained;
 pub(crate) mod sources;
 
 use std::collections::BTreeMap;
@@ -137,6 +138,7 @@ impl Ledger {
             after.evolve(&event).expect("a decided event applies");
             event.balances = after.balances();
             auditor::audit(&before, &event, &after);
+            explained::check_line(&before, &event);
             if let Payload::CatalogApplied(applied) = &event.payload {
                 let parsed = parse(&applied.text, &applied.overrides);
                 self.catalog = parsed.expect("what was applied can be read").catalog;
@@ -147,6 +149,7 @@ impl Ledger {
         }
         let made = self.events.get(first..).unwrap_or_default().to_vec();
         auditor::audit_request(&made);
+        explained::check_sums(self, &request.account);
         Ok(made)
     }
 

@@ -72,10 +72,11 @@ pub(crate) fn ask() -> impl Strategy<Value = Ask> {
         Period::Cancel,
         Period::Resume,
         Period::Resume,
+        Period::Resume,
     ];
     prop_oneof![
         3 => select(vec!["daily", "daily", "queued"]).prop_map(Ask::Subscribe),
-        6 => (0..2_usize, select(periods)).prop_map(|(index, period)| Ask::About(index, period)),
+        14 => (0..2_usize, select(periods)).prop_map(|(index, period)| Ask::About(index, period)),
         3 => (package, 1..300_i64).prop_map(|(package, amount)| Ask::Create(package, amount)),
         2 => (1..300_i64, any::<bool>()).prop_map(|(amount, test)| Ask::Direct(amount, test)),
         5 => (0..3_usize, select(statuses), select(vec![0, 0, 0, 0, 0, 1]), any::<bool>())

@@ -27,7 +27,7 @@ pub(super) use command::{
 pub(super) use fields::Fields;
 pub(super) use filter::EventQuery;
 pub(super) use mutation::{Enveloped, ReadCommand, mutation};
-pub(super) use page::{Page, PageFields};
+pub(super) use page::{Page, PageFields, PageSizes};
 pub(super) use payment::{
     cancel_subscription, create_payment, record_payment, record_refund, refund_payment,
     resume_subscription, start_subscription,

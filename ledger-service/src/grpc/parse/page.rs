@@ -30,19 +30,40 @@ pub(in crate::grpc) struct PageFields<'a> {
     pub(in crate::grpc) owner: Owner,
 }
 
+/// How many items a page may hold.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::grpc) struct PageSizes {
+    /// If the caller does not say.
+    pub(in crate::grpc) default: usize,
+    /// At the most; more is read as this.
+    pub(in crate::grpc) max: usize,
+}
+
 impl Fields {
     /// Which page is asked for.
     pub(in crate::grpc) fn page<C>(&mut self, page: PageFields<'_>) -> Page<C>
     where
         C: for<'b> Decode<'b, ()>,
     {
+        let sizes = PageSizes {
+            default: PAGE_SIZE_DEFAULT,
+            max: PAGE_SIZE_MAX,
+        };
+        self.page_of(page, sizes)
+    }
+
+    /// Which page is asked for, of pages with sizes of their own.
+    pub(in crate::grpc) fn page_of<C>(&mut self, page: PageFields<'_>, sizes: PageSizes) -> Page<C>
+    where
+        C: for<'b> Decode<'b, ()>,
+    {
         let PageFields { size, token, owner } = page;
         let size = match usize::try_from(size) {
-            Ok(0) => PAGE_SIZE_DEFAULT,
-            Ok(size) => size.min(PAGE_SIZE_MAX),
+            Ok(0) => sizes.default,
+            Ok(size) => size.min(sizes.max),
             Err(_) => {
                 self.refuse("page_size", super::fields::NOT_NEGATIVE);
-                PAGE_SIZE_DEFAULT
+                sizes.default
             }
         };
         let cursor = tokens::parse_page(token, owner).unwrap_or_else(|problem| {

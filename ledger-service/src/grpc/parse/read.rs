@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
-use ledger_core::{Name, Timestamp, catalog::Attributes, command::AssetAmount};
+use ledger_core::{
+    Name, Timestamp,
+    catalog::{Attributes, Language},
+    command::AssetAmount,
+};
 use ledger_proto::v1;
 use tonic::Status;
 
@@ -92,6 +96,18 @@ impl Fields {
         let time = self.time("as_of", time).map(AsOf::Time);
         let position = u64::try_from(position).ok().filter(|number| *number > 0);
         time.or(position.map(AsOf::Position))
+    }
+
+    /// The language of texts for users; Russian if it is not said.
+    pub(in crate::grpc) fn language(&mut self, field: &str, language: i32) -> Language {
+        match v1::Language::try_from(language) {
+            Ok(v1::Language::Unspecified | v1::Language::Ru) => Language::Ru,
+            Ok(v1::Language::En) => Language::En,
+            Err(_) => {
+                self.refuse(field, "is no language that this service knows");
+                Language::Ru
+            }
+        }
     }
 
     /// The accounts of a batch read, all in its book, which are few enough.

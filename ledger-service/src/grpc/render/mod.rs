@@ -5,6 +5,7 @@
 mod account;
 mod catalog;
 mod event;
+mod explanation;
 mod mutation;
 mod payment;
 mod subscription;
@@ -24,6 +25,7 @@ use ledger_proto::v1;
 pub(super) use account::{account, balances, hold, lot, open_lots, state};
 pub(super) use catalog::{packages, top_ups};
 pub(super) use event::event;
+pub(super) use explanation::{balance_line, coming_expiry};
 pub(super) use mutation::{
     Done, adjust, apply_catalog, capture_hold, charge, extend_hold, open_account, place_hold,
     refund, release_hold, result, transfer,

@@ -3,6 +3,7 @@
 
 mod batches;
 mod events;
+mod explain;
 mod lists;
 mod mutations;
 mod payments;

@@ -17,6 +17,7 @@ use ledger_service::{
 use super::{
     answers::{Claim, Pending, Point},
     counts::{Counts, name_of},
+    explained::Explained,
     generate::{Ask, Manner, What, is_poison},
     ledger::{Ledger, Verdict},
 };
@@ -49,6 +50,7 @@ pub(crate) struct Judge {
     asked: HashMap<Key, Vec<Hash>>,
     /// Requests that somebody was told to be the first to have made.
     first_told: HashSet<Key>,
+    pub(crate) explained: Explained,
 }
 
 impl Judge {
@@ -59,6 +61,7 @@ impl Judge {
             hashes: vec![[0; 32]],
             asked: HashMap::new(),
             first_told: HashSet::new(),
+            explained: Explained::new(),
         }
     }
 
@@ -285,7 +288,8 @@ impl Judge {
             }
         }
         self.ledger.take_in(&events);
-        Ok(())
+        let explained = self.explained.take_in(&events, &self.ledger);
+        explained.map_err(|what| of(&request, what))
     }
 
     fn unexplained(&self, claim: &Claim<'_>, before: u64) -> Box<Failure> {

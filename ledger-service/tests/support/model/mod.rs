@@ -8,6 +8,7 @@ pub(crate) mod answers;
 pub(crate) mod attempt;
 pub(crate) mod checks;
 pub(crate) mod counts;
+pub(crate) mod explained;
 pub(crate) mod generate;
 pub(crate) mod intents;
 pub(crate) mod judge;
