@@ -279,7 +279,7 @@ fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => (100..300_i64).prop_map(Step::Wait),
         3 => (1_300..1_500_i64).prop_map(Step::Wait),
         60 => (0..3_usize, ask()).prop_map(|(account, ask)| Step::Ask(account, ask)),
-        30 => (0..3_usize, payments::ask())
+        50 => (0..3_usize, payments::ask())
             .prop_map(|(account, ask)| Step::Payment(account, ask)),
         50 => (0..6_usize, any::<bool>(), about())
             .prop_map(|(index, by_request, ask)| Step::About { index, by_request, ask }),
@@ -510,7 +510,7 @@ fn run(cases: u32, length: usize, mut check: impl FnMut(Vec<Step>)) {
 #[test]
 fn the_books_balance_whatever_is_asked() {
     let mut tally = Tally::new();
-    run(8000, 90, |steps| {
+    run(14000, 90, |steps| {
         play(&steps, &mut tally);
     });
     let often = |name: &str| tally.get(name).copied().unwrap_or_default();

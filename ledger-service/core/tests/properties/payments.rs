@@ -76,14 +76,14 @@ pub(crate) fn ask() -> impl Strategy<Value = Ask> {
     ];
     prop_oneof![
         3 => select(vec!["daily", "daily", "queued"]).prop_map(Ask::Subscribe),
-        14 => (0..2_usize, select(periods)).prop_map(|(index, period)| Ask::About(index, period)),
+        9 => (0..2_usize, select(periods)).prop_map(|(index, period)| Ask::About(index, period)),
         3 => (package, 1..300_i64).prop_map(|(package, amount)| Ask::Create(package, amount)),
         2 => (1..300_i64, any::<bool>()).prop_map(|(amount, test)| Ask::Direct(amount, test)),
         5 => (0..3_usize, select(statuses), select(vec![0, 0, 0, 0, 0, 1]), any::<bool>())
             .prop_map(|(index, status, more, named)| Ask::Say { index, status, more, named }),
-        5 => (0..3_usize, proptest::option::of(1..150_i64), any::<bool>())
+        9 => (0..3_usize, proptest::option::of(1..150_i64), any::<bool>())
             .prop_map(|(index, part, outside)| Ask::Back { index, part, outside }),
-        6 => (0..3_usize, 0..2_usize, select(ends), 1..150_i64, any::<bool>()).prop_map(
+        14 => (0..3_usize, 0..2_usize, select(ends), 1..150_i64, any::<bool>()).prop_map(
             |(index, refund, status, part, named)| Ask::Said { index, refund, status, part, named }
         ),
     ]
