@@ -11,6 +11,7 @@ mod coalesce;
 mod edge;
 mod event_service;
 mod explain_balance;
+mod finance_service;
 pub mod health;
 mod layers;
 mod ledger_service;

@@ -7,6 +7,7 @@ mod catalog;
 mod event;
 mod explanation;
 mod mutation;
+mod statistics;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub(super) use mutation::{
     Done, adjust, apply_catalog, capture_hold, charge, extend_hold, open_account, place_hold,
     record_payment, refund, release_hold, result, transfer,
 };
+pub(super) use statistics::statistics;
 
 /// Microseconds in a second.
 const US_PER_SECOND: i64 = 1_000_000;

@@ -9,6 +9,7 @@ mod mutations;
 mod policy;
 mod reads;
 mod server;
+mod statistics;
 mod subscribe;
 
 use std::{collections::BTreeMap, time::Duration};
