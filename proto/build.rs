@@ -2,12 +2,13 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     // What `details` of an error hold, for whoever reads them by reflection.
     "google/rpc/error_details.proto",
     "ledger/v1/account_service.proto",
     "ledger/v1/catalog_service.proto",
     "ledger/v1/event_service.proto",
+    "ledger/v1/finance_service.proto",
     "ledger/v1/ledger_service.proto",
     "ledger/v1/payment_service.proto",
 ];

@@ -100,6 +100,21 @@ pub const EXPLAINED_EVENTS_DEFAULT: usize = 50;
 /// How many events an explanation tells at the most.
 pub const EXPLAINED_EVENTS_MAX: usize = 500;
 
+/// How many days a period of statistics has at the most.
+pub const STATISTICS_DAYS_MAX: i64 = 366;
+
+/// How many keys each figure of statistics has at the most, besides one for the rest.
+pub const STATISTICS_KEYS_MAX: u32 = 1_000;
+
+/// How many origins statistics tell apart at the most.
+pub const STATISTICS_ORIGINS_MAX: u32 = 100;
+
+/// How many accounts that did most are told if the caller does not say.
+pub const TOP_ACCOUNTS_DEFAULT: u32 = 10;
+
+/// How many accounts that did most are told at the most.
+pub const TOP_ACCOUNTS_MAX: u32 = 100;
+
 /// How many events a page of a filtered list looks at.
 pub const PAGE_SCANNED_EVENTS_MAX: u32 = 20_000;
 

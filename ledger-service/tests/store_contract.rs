@@ -30,3 +30,5 @@ mod postgres;
 mod reads;
 #[path = "store_contract/rebuild.rs"]
 mod rebuild;
+#[path = "store_contract/statistics.rs"]
+mod statistics;

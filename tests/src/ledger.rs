@@ -6,7 +6,8 @@ use crate::{
 };
 use ledger_proto::v1::{
     account_service_client::AccountServiceClient, event_service_client::EventServiceClient,
-    ledger_service_client::LedgerServiceClient, payment_service_client::PaymentServiceClient,
+    finance_service_client::FinanceServiceClient, ledger_service_client::LedgerServiceClient,
+    payment_service_client::PaymentServiceClient,
 };
 use std::{net::SocketAddr, ops::Deref, ops::DerefMut, path::PathBuf, time::Duration};
 use tonic::transport::{Channel, Endpoint};
@@ -114,6 +115,12 @@ impl Ledger {
     #[must_use]
     pub fn events(&self) -> EventServiceClient<Channel> {
         EventServiceClient::new(self.channel())
+    }
+
+    /// A client of `FinanceService`.
+    #[must_use]
+    pub fn finance(&self) -> FinanceServiceClient<Channel> {
+        FinanceServiceClient::new(self.channel())
     }
 
     /// A client of `PaymentService`.

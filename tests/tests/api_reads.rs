@@ -425,7 +425,14 @@ on_both_backends! {
             // Field 7 asks for all services, field 4 for the file of a symbol.
             let answer = raw::call(ledger.channel(), &path, ":\0").await.unwrap();
             let answer = String::from_utf8_lossy(&answer).into_owned();
-            for service in ["LedgerService", "AccountService", "EventService", "PaymentService"] {
+            for service in [
+                "LedgerService",
+                "AccountService",
+                "EventService",
+                "PaymentService",
+                "CatalogService",
+                "FinanceService",
+            ] {
                 assert!(answer.contains(&format!("ledger.v1.{service}")), "{version}: {answer}");
             }
             let symbol = "\"\x1eledger.v1.LedgerService.Charge";

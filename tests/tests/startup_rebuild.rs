@@ -19,12 +19,14 @@ use ledger_proto::v1::{
 };
 
 /// Everything that can be made from the events.
-const DERIVED: [&str; 5] = [
+const DERIVED: [&str; 7] = [
     "requests",
     "external_ids",
     "accounts",
     "account_events",
     "index_progress",
+    "statistics",
+    "account_days",
 ];
 
 /// Requests of every kind that leaves a row of its own beside the events.
@@ -252,7 +254,9 @@ on_both_backends! {
             "UPDATE {ledger}requests SET account = 'tg:nobody' WHERE position = 5;
              UPDATE {ledger}external_ids SET merchant_account = 'another' WHERE kind = 'charge';
              UPDATE {ledger}accounts SET account = 'tg:nobody' WHERE account = 'tg:c';
-             UPDATE {ledger}account_events SET account = 'tg:nobody', external_id = 'x' WHERE position = 5",
+             UPDATE {ledger}account_events SET account = 'tg:nobody', external_id = 'x' WHERE position = 5;
+             UPDATE {ledger}statistics SET key = 'nothing' WHERE key = 'RUB';
+             UPDATE {ledger}account_days SET account = 'tg:nobody' WHERE account = 'tg:c'",
         )
         .await;
         assert_ne!(derived(&database).await, before);

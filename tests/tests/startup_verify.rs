@@ -143,6 +143,11 @@ on_both_backends! {
             ("UPDATE {ledger}account_events SET external_id = 'x' WHERE position = 5", "the index has"),
             ("DELETE FROM {ledger}account_events", "the index has 0 rows up to event 13"),
             ("UPDATE {ledger}index_progress SET position = 5", "the index has rows up to event 13, beyond 5"),
+            ("UPDATE {ledger}statistics SET value = value + 1", "statistics up to event 13 are not what the events add up to"),
+            ("UPDATE {ledger}statistics SET origin = 'another'", "statistics up to event 13 are not"),
+            ("DELETE FROM {ledger}account_days", "statistics up to event 13 are not"),
+            ("UPDATE {ledger}account_days SET spent = 5", "statistics up to event 13 are not"),
+            ("UPDATE {ledger}index_progress SET counted = 5", "statistics up to event 5 are not"),
             ("DELETE FROM {ledger}accounts WHERE account = 'tg:a'", "accounts have no stored state"),
             ("UPDATE {ledger}accounts SET state = (SELECT state FROM {ledger}accounts WHERE account = 'tg:b') WHERE account = 'tg:a'", "account tg:a: its state is not what its events make"),
             ("UPDATE {ledger}accounts SET due_at_us = NULL WHERE account = 'tg:b'", "account tg:b: its due time is later than what is due"),
@@ -181,6 +186,7 @@ on_both_backends! {
         let verified = verify(&database.url).await;
         assert!(verified.status.success(), "{}", verified.output());
         assert!(verified.stdout.contains("index: caught up to 0 of 13"), "{}", verified.output());
+        assert!(verified.stdout.contains("statistics: caught up to 13 of 13"), "{}", verified.output());
     }
 
     async fn events_cannot_be_changed_by_mistake(backend: Backend) {

@@ -1,6 +1,10 @@
 //! The calendar of a book: days, weeks and months in its own time zone.
 
-use jiff::{Span, Timestamp as Moment, ToSpan as _, Zoned, civil::Weekday, tz::TimeZone};
+use jiff::{
+    Span, Timestamp as Moment, ToSpan as _, Zoned,
+    civil::{Date, Weekday},
+    tz::TimeZone,
+};
 
 use crate::{
     catalog::{CalendarPeriod, Period},
@@ -49,7 +53,7 @@ pub fn period_of(
             CalendarPeriod::Month => 1.month(),
         };
         let next = first.checked_add(length).ok()?;
-        let start = |date: jiff::civil::Date| {
+        let start = |date: Date| {
             let start = date.to_zoned(here.time_zone().clone()).ok()?;
             Some(moment(&start))
         };
@@ -74,6 +78,67 @@ pub fn end_of_period(start: Timestamp, length: Period, periods: u32, time_zone: 
     };
     // What no calendar knows never ends.
     end().unwrap_or(Timestamp(i64::MAX))
+}
+
+/// Numbers the days of a zone, of moments that mostly come in the order of time: the
+/// bounds of the last day are kept.
+#[derive(Clone, Debug)]
+pub struct Days {
+    time_zone: String,
+    /// When the day of the last moment begins and ends, and its number.
+    last: (Timestamp, Timestamp, i64),
+}
+
+impl Days {
+    /// The days of a zone.
+    #[must_use]
+    pub fn new(time_zone: &str) -> Self {
+        Self {
+            time_zone: time_zone.to_owned(),
+            last: (Timestamp(0), Timestamp(0), 0),
+        }
+    }
+
+    /// The number of the day in which a moment lies: days since 1970-01-01.
+    pub fn number(&mut self, at: Timestamp) -> i64 {
+        let (begins, ends, number) = self.last;
+        if (begins..ends).contains(&at) {
+            return number;
+        }
+        let (begins, ends) = period_of(at, CalendarPeriod::Day, &self.time_zone);
+        let date = zoned(at, &self.time_zone).map(|here| here.date());
+        let number = date.map_or(0, number_of);
+        self.last = (begins, ends, number);
+        number
+    }
+}
+
+/// The number of a date: days since 1970-01-01.
+fn number_of(date: Date) -> i64 {
+    let since_1970 = Date::new(1970, 1, 1)
+        .ok()
+        .and_then(|first| first.until(date).ok());
+    since_1970.map_or(0, |span| i64::from(span.get_days()))
+}
+
+/// The number of a day that is written as `2026-11-25`; nothing if it is none.
+#[must_use]
+pub fn day_of_text(text: &str) -> Option<i64> {
+    let is_plain = text.len() == 10
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let date: Date = text.parse().ok().filter(|_| is_plain)?;
+    Some(number_of(date))
+}
+
+/// A day as `2026-11-25`; empty for a number that no calendar has.
+#[must_use]
+pub fn text_of_day(number: i64) -> String {
+    let span = Span::new().try_days(number).ok();
+    let date = Date::new(1970, 1, 1).ok().zip(span);
+    date.and_then(|(first, span)| first.checked_add(span).ok())
+        .map_or_else(String::new, |date| date.to_string())
 }
 
 /// A moment as a clock and a calendar on the wall show it.
@@ -107,7 +172,7 @@ pub fn wall_time(at: Timestamp, time_zone: &str) -> Option<WallTime> {
 
 #[cfg(test)]
 mod tests {
-    use super::{end_of_period, period_of, wall_time};
+    use super::{Days, day_of_text, end_of_period, period_of, text_of_day, wall_time};
     use crate::{
         catalog::{CalendarPeriod, Period},
         primitives::Timestamp,
@@ -231,5 +296,35 @@ mod tests {
         let shown = (shown.year, shown.month, shown.day, shown.hour, shown.minute);
         assert_eq!(shown, (2026, 3, 1, 0, 5));
         assert_eq!(wall_time(Timestamp(i64::MAX), "UTC"), None);
+    }
+
+    #[test]
+    fn days_are_numbered_in_their_zone() {
+        let mut days = Days::new("Europe/Moscow");
+        let table = [
+            ("1970-01-01T00:00:00Z", "1970-01-01"),
+            ("2026-11-24T20:59:59.999999Z", "2026-11-24"),
+            ("2026-11-24T21:00:00Z", "2026-11-25"),
+            ("2026-11-25T20:59:59.999999Z", "2026-11-25"),
+            ("2026-11-25T21:00:00Z", "2026-11-26"),
+            // Back, too.
+            ("1969-12-30T12:00:00Z", "1969-12-30"),
+        ];
+        for (moment, day) in table {
+            assert_eq!(text_of_day(days.number(at(moment))), day, "{moment}");
+            assert_eq!(day_of_text(day).map(text_of_day).as_deref(), Some(day));
+        }
+        assert_eq!(day_of_text("1970-01-02"), Some(1));
+        for text in [
+            "",
+            "2026-02-30",
+            "2026-2-3",
+            "20261125",
+            "2026-11-25T00:00",
+            "+026-11-25",
+        ] {
+            assert_eq!(day_of_text(text), None, "{text}");
+        }
+        assert_eq!(text_of_day(i64::MAX), "");
     }
 }

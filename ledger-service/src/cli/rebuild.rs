@@ -1,5 +1,5 @@
 //! Making everything beside the events anew from them: requests, ids of
-//! providers, states, the index.
+//! providers, states, the index, statistics.
 //!
 //! Three tasks, one for each kind of work: events are read ahead and decoded,
 //! folded, and what they make is written, in one transaction a book. Memory is
@@ -93,7 +93,7 @@ async fn rebuild_book(
         }
         progress.show(fold.head().position);
     }
-    writing = writing.put(fold.last_requests()).await?;
+    writing = writing.put(fold.last_rows()).await?;
     writing = put_states(writing, &mut fold).await?;
     if fold.head() != head {
         return Err(damaged(format!(
@@ -104,7 +104,7 @@ async fn rebuild_book(
     }
     writing.idle().await?.commit().await?;
     eprintln!(
-        "{book}: {} accounts, {} requests, {} ids of providers, index; {}",
+        "{book}: {} accounts, {} requests, {} ids of providers, index, statistics; {}",
         fold.accounts,
         fold.requests,
         fold.external_ids,

@@ -1,7 +1,8 @@
 //! Re-reading everything: the chain, the copies beside the bodies, the states,
-//! the requests, the ids of providers, the index.
+//! the requests, the ids of providers, the index, statistics.
 
 mod multiset;
+mod statistics;
 mod tables;
 
 use std::{collections::BTreeMap, process::ExitCode};
@@ -18,13 +19,14 @@ use super::{
 };
 use crate::{
     engine::log,
-    projections::index_row,
+    projections::{Counting, index_row},
     store::{
-        ExternalId, Head, Mode, NewEvent, SchemaError, SharedStore, StoreError, StoredEvent,
-        StoredRequest, claims_of, connect,
+        ExternalId, Head, Mode, NewEvent, Progress as Reached, SchemaError, SharedStore,
+        StoreError, StoredEvent, StoredRequest, claims_of, connect,
     },
 };
 use multiset::Multiset;
+use statistics::Figures;
 
 /// How many findings are printed for each book.
 const FINDINGS_MAX: usize = 100;
@@ -84,6 +86,9 @@ struct Expected {
     external_ids: BTreeMap<ExternalId, u64>,
     /// The requests whose events are being read.
     open: Requests,
+    /// The figures of the events that are being read.
+    counting: Counting,
+    figures: Figures,
 }
 
 async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyError> {
@@ -93,7 +98,11 @@ async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyErro
         .await?
         .map(|seen| seen.head)
         .unwrap_or_default();
-    let indexed = store.indexed_position(book).await?.min(head.position);
+    let reached = store.progress(book).await?;
+    let reached = Reached {
+        indexed: reached.indexed.min(head.position),
+        counted: reached.counted,
+    };
     let mut progress = Progress::new(format!("{book}: verifying"), head.position);
     let mut expected = Expected {
         head: Head::default(),
@@ -102,6 +111,8 @@ async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyErro
         index: Multiset::default(),
         external_ids: BTreeMap::new(),
         open: Requests::default(),
+        counting: Counting::default(),
+        figures: Figures::default(),
     };
     let mut source = chunks(store.clone(), book.to_owned(), head.position);
     while let Some(rows) = source.recv().await {
@@ -110,8 +121,9 @@ async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyErro
         let limit = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let columns = store.read_columns_after(book, from, limit).await?;
         for (row, columns) in rows.iter().zip(&columns) {
-            expected.take_in(book, row, columns, indexed, &mut findings);
+            expected.take_in(book, row, columns, reached, &mut findings);
         }
+        expected.figures.add(&expected.counting.take());
         progress.show(expected.head.position);
     }
     expected.close_requests();
@@ -136,14 +148,16 @@ async fn verify_book(store: &SharedStore, book: &str) -> Result<bool, VerifyErro
         ),
         (
             "index rows",
-            tables::index(store, book, indexed, &expected.index, &mut findings).await?,
+            tables::index(store, book, reached.indexed, &expected.index, &mut findings).await?,
         ),
     ];
+    let figures = &expected.figures;
+    statistics::statistics(store, book, reached.counted, figures, &mut findings).await?;
     beyond_the_end(store, book, &highest, &mut findings).await?;
     Ok(report(
         book,
         &head,
-        indexed,
+        reached,
         &expected,
         &findings,
         &progress.summary(head.position),
@@ -159,10 +173,11 @@ async fn beyond_the_end(
     highest: &[(&str, u64)],
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
-    let indexed = store.indexed_position(book).await?;
+    let Reached { indexed, counted } = store.progress(book).await?;
     let seen = store.head(book).await?;
     let head = seen.map_or(0, |seen| seen.head.position);
-    for (what, position) in highest.iter().chain([&("index checkpoints", indexed)]) {
+    let checkpoints = [("index checkpoints", indexed), ("statistics", counted)];
+    for (what, position) in highest.iter().chain(&checkpoints) {
         if *position > head {
             findings.add(format!(
                 "{what} go on to event {position}, beyond the last event, {head}: events are \
@@ -186,7 +201,7 @@ impl Expected {
         book: &str,
         row: &StoredEvent,
         columns: &NewEvent,
-        indexed: u64,
+        reached: Reached,
         findings: &mut Findings,
     ) {
         let position = row.position;
@@ -229,7 +244,12 @@ impl Expected {
         }
         self.add_requests(&ended);
         self.external_ids.extend(claims_of(&event));
-        if position <= indexed {
+        if position <= reached.counted
+            && let Err(what) = self.counting.take_in(&event)
+        {
+            findings.add(what);
+        }
+        if position <= reached.indexed {
             self.index.add(&tables::index_key(&index_row(event)));
         }
     }
@@ -289,7 +309,7 @@ fn compare_columns(event: &Event, columns: &NewEvent, findings: &mut Findings) {
 fn report(
     book: &str,
     head: &Head,
-    indexed: u64,
+    reached: Reached,
     expected: &Expected,
     findings: &Findings,
     took: &str,
@@ -310,7 +330,12 @@ fn report(
         hex(&head.hash)
     );
     println!(
-        "{book}: index: caught up to {indexed} of {} events; what is behind, a running service builds",
+        "{book}: index: caught up to {} of {} events; what is behind, a running service builds",
+        reached.indexed, head.position
+    );
+    println!(
+        "{book}: statistics: caught up to {} of {} events",
+        reached.counted.min(head.position),
         head.position
     );
     println!(

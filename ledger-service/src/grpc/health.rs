@@ -4,7 +4,7 @@
 use tonic::server::NamedService as _;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use super::server::{Accounts, Events, Ledger, Payments};
+use super::server::{Accounts, Catalogs, Events, Finances, Ledger, Payments};
 
 /// A reporter that says `NOT_SERVING` until [`set_serving`].
 pub async fn reporter() -> HealthReporter {
@@ -30,6 +30,8 @@ async fn set(reporter: &HealthReporter, status: ServingStatus) {
         Payments::NAME,
         Accounts::NAME,
         Events::NAME,
+        Catalogs::NAME,
+        Finances::NAME,
     ] {
         reporter.set_service_status(service, status).await;
     }

@@ -11,6 +11,7 @@ mod coalesce;
 mod edge;
 mod event_service;
 mod explain_balance;
+mod finance_service;
 mod get_payment;
 pub mod health;
 mod layers;

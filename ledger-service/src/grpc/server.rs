@@ -7,8 +7,8 @@ use ledger_proto::{
     FILE_DESCRIPTOR_SET,
     v1::{
         account_service_server::AccountServiceServer, catalog_service_server::CatalogServiceServer,
-        event_service_server::EventServiceServer, ledger_service_server::LedgerServiceServer,
-        payment_service_server::PaymentServiceServer,
+        event_service_server::EventServiceServer, finance_service_server::FinanceServiceServer,
+        ledger_service_server::LedgerServiceServer, payment_service_server::PaymentServiceServer,
     },
 };
 use tokio::net::TcpListener;
@@ -30,6 +30,7 @@ use super::{
     coalesce::Coalesced,
     edge::Edge,
     event_service::EventApi,
+    finance_service::FinanceApi,
     health,
     layers::{Deadlines, REQUESTS_MAX, Rescue},
     ledger_service::LedgerApi,
@@ -49,6 +50,10 @@ pub(super) type Payments = PaymentServiceServer<PaymentApi>;
 pub(super) type Accounts = AccountServiceServer<AccountApi>;
 /// The service of reads of the log.
 pub(super) type Events = EventServiceServer<EventApi>;
+/// The service of billing policy.
+pub(super) type Catalogs = CatalogServiceServer<CatalogApi>;
+/// The service of figures of a book.
+pub(super) type Finances = FinanceServiceServer<FinanceApi>;
 
 /// How often a connection on which nothing comes is asked whether it lives.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -142,6 +147,10 @@ fn routes(edge: &Edge, reporter: &HealthReporter, stopping: &CancellationToken) 
         .add_service(limited!(
             CatalogServiceServer,
             CatalogApi::new(edge.clone())
+        ))
+        .add_service(limited!(
+            FinanceServiceServer,
+            FinanceApi::new(edge.clone())
         ))
         .add_service(HealthServer::new(HealthService::from_health_reporter(
             reporter.clone(),

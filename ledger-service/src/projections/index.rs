@@ -1,5 +1,6 @@
-//! The index of events by account and by the caller's own ids: built from the
-//! log in the background, by the one instance that holds the lease.
+//! The index of events by account and by the caller's own ids, and statistics with
+//! it: built from the log in the background, by the one instance that holds the
+//! lease.
 //!
 //! Each chunk moves the index's checkpoint by compare-and-swap, in the same
 //! transaction as its rows and guarded by the lease, so that two instances that
@@ -16,13 +17,13 @@ use std::{
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::ReadError;
+use super::{Counting, ReadError};
 use ledger_core::{Event, Name};
 
 use crate::{
     engine::{Engine, EngineError, log},
     limits::{INDEX_EVENTS, INDEX_LAG_EVENTS_MAX, LEASE_RENEWAL_INTERVAL},
-    store::{IndexedEvent, Lease, SharedStore, StoredEvent},
+    store::{IndexedEvent, Lease, Progress, SharedStore, StoredEvent},
 };
 
 /// The name of the lease.
@@ -114,10 +115,35 @@ impl Index {
         position: u64,
         deadline: Instant,
     ) -> Result<(), ReadError> {
+        let indexed = |progress: Progress| progress.indexed;
+        self.wait_until(book, (position, indexed), deadline).await
+    }
+
+    /// Waits until statistics of a book have come to `position`, and makes them go
+    /// on at once.
+    ///
+    /// # Errors
+    /// [`EngineError::NotCaughtUp`] at the deadline; the service stops.
+    pub async fn wait_for_statistics(
+        &self,
+        book: &str,
+        position: u64,
+        deadline: Instant,
+    ) -> Result<(), ReadError> {
+        let counted = |progress: Progress| progress.counted;
+        self.wait_until(book, (position, counted), deadline).await
+    }
+
+    async fn wait_until(
+        &self,
+        book: &str,
+        (position, of): (u64, fn(Progress) -> u64),
+        deadline: Instant,
+    ) -> Result<(), ReadError> {
         let _waiting = Waiting::new(&self.inner, book);
         loop {
             let progress = self.inner.progress.notified();
-            let reached = self.store().indexed_position(book).await?;
+            let reached = of(self.store().progress(book).await?);
             if reached >= position {
                 return Ok(());
             }
@@ -194,8 +220,9 @@ enum Pass {
 /// How far a book has come.
 #[derive(Default)]
 struct BookProgress {
-    /// The checkpoint, as this leader moved it last.
-    indexed: Option<u64>,
+    /// The checkpoints, as this leader moved them last.
+    at: Option<Progress>,
+    counting: Counting,
     outage: Outage,
 }
 
@@ -257,7 +284,7 @@ impl Builder {
                         pass = pass.max(built);
                     }
                     Err(error) => {
-                        progress.indexed = None;
+                        progress.at = None;
                         progress.outage.begin(&book, &error);
                     }
                 }
@@ -283,25 +310,52 @@ impl Builder {
             if self.is_stopping() || renewed_at.elapsed() >= LEASE_RENEWAL_INTERVAL {
                 break;
             }
-            let from = match progress.indexed {
-                Some(indexed) => indexed,
-                None => store.indexed_position(book).await?,
+            let from = match progress.at {
+                Some(at) => at,
+                None => store.progress(book).await?,
             };
-            progress.indexed = Some(from);
-            if self.gives_way(book, from).await? {
+            progress.at = Some(from);
+            let low = from.indexed.min(from.counted);
+            if self.gives_way(book, low).await? {
                 return Ok(pass);
             }
-            let stored = store.read_after(book, from, INDEX_EVENTS).await?;
-            let Some(to) = stored.last().map(|event| event.position) else {
+            let mut stored = store.read_after(book, low, INDEX_EVENTS).await?;
+            let has_more = stored.len() == INDEX_EVENTS as usize;
+            // What is behind goes on alone until it meets the other.
+            let high = from.indexed.max(from.counted);
+            if high > low {
+                stored.retain(|event| event.position <= high);
+            }
+            let Some(last) = stored.last().map(|event| event.position) else {
                 return Ok(pass);
             };
-            let rows = rows(&stored).await?;
-            let is_done = store.index_events(book, from, to, &rows, lease).await?;
-            // Whoever moved the checkpoint instead, it is looked up again.
-            progress.indexed = is_done.then_some(to);
+            let to = Progress {
+                indexed: if from.indexed == low {
+                    last
+                } else {
+                    from.indexed
+                },
+                counted: if from.counted == low {
+                    last
+                } else {
+                    from.counted
+                },
+            };
+            let chunk = Chunk {
+                book,
+                stored: &stored,
+                is_indexed: from.indexed == low,
+                is_counted: from.counted == low,
+            };
+            let rows = chunk.made(store, &mut progress.counting).await?;
+            let counted = progress.counting.take();
+            let done = store.index_events(book, from, to, &rows, &counted, lease);
+            let is_done = done.await?;
+            // Whoever moved the checkpoints instead, they are looked up again.
+            progress.at = is_done.then_some(to);
             self.inner.progress.notify_waiters();
             pass = Pass::Built;
-            if stored.len() < INDEX_EVENTS as usize {
+            if !has_more && high == low {
                 return Ok(pass);
             }
         }
@@ -340,18 +394,43 @@ fn in_turn(mut books: Vec<String>, served: Option<&str>) -> Vec<String> {
     books
 }
 
-/// The index rows of events.
-async fn rows(stored: &[StoredEvent]) -> Result<Vec<IndexedEvent>, ReadError> {
-    let mut rows = Vec::with_capacity(stored.len());
-    for chunk in stored.chunks(DECODED_IN_A_ROW) {
-        for event in chunk {
-            rows.push(index_row(
-                log::decode(event).map_err(ReadError::Damaged)?.event,
-            ));
+/// Events that are taken in together.
+struct Chunk<'a> {
+    book: &'a str,
+    stored: &'a [StoredEvent],
+    /// They are to be indexed.
+    is_indexed: bool,
+    /// They are to be counted.
+    is_counted: bool,
+}
+
+impl Chunk<'_> {
+    /// The index rows of the events; they are counted, too.
+    async fn made(
+        &self,
+        store: &SharedStore,
+        counting: &mut Counting,
+    ) -> Result<Vec<IndexedEvent>, ReadError> {
+        // Of a chunk that was not written, nothing is counted.
+        counting.take();
+        let mut rows = Vec::with_capacity(self.stored.len());
+        for part in self.stored.chunks(DECODED_IN_A_ROW) {
+            for event in part {
+                let event = log::decode(event).map_err(ReadError::Damaged)?.event;
+                if self.is_counted {
+                    if !counting.knows(&event) {
+                        counting.learn_of(store, self.book, &event).await?;
+                    }
+                    counting.take_in(&event).map_err(ReadError::Damaged)?;
+                }
+                if self.is_indexed {
+                    rows.push(index_row(event));
+                }
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
+        Ok(rows)
     }
-    Ok(rows)
 }
 
 /// The index row of an event.

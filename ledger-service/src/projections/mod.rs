@@ -2,12 +2,14 @@
 //! put it together with the log itself. Nothing here decides anything, and all
 //! of it can be dropped and built again.
 
+mod counting;
 mod held_assets;
 mod history;
 mod index;
 
 use thiserror::Error;
 
+pub use counting::{Counting, Metric, paid_with_key};
 pub use held_assets::{HeldAsset, held_asset, state_of};
 pub use history::{AccountHistory, account_at, events_at};
 pub use index::{INDEX_LEASE, Index, index_row};

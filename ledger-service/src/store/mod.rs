@@ -19,6 +19,7 @@ mod postgres;
 mod rebuild;
 mod row;
 mod sqlite;
+mod statistics;
 mod time_limit;
 
 use std::sync::Arc;
@@ -33,6 +34,9 @@ pub use lifecycle::{Mode, SchemaError, connect};
 pub use postgres::PostgresStore;
 pub use rebuild::{Derived, Rebuild};
 pub use sqlite::SqliteStore;
+pub use statistics::{
+    AccountDay, Counted, DayCount, Figure, OTHER_KEYS, Statistics, StatisticsQuery, TopAccount,
+};
 
 /// A store that every part of the service shares.
 pub type SharedStore = Arc<dyn Store>;
@@ -276,6 +280,27 @@ pub struct IndexedEvent {
     pub external_id: Option<Name>,
 }
 
+/// How far a book's projections have come: the position up to which they have all
+/// events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The index of events by account.
+    pub indexed: u64,
+    /// Statistics.
+    pub counted: u64,
+}
+
+impl Progress {
+    /// Both at one position.
+    #[must_use]
+    pub const fn both(position: u64) -> Self {
+        Self {
+            indexed: position,
+            counted: position,
+        }
+    }
+}
+
 /// A page of an account's positions.
 #[derive(Clone, Copy, Debug)]
 pub struct PositionRange {
@@ -417,15 +442,19 @@ pub trait Store: Send + Sync {
     /// How far the index of events by account has come.
     async fn indexed_position(&self, book: &str) -> Result<u64, StoreError>;
 
-    /// Adds rows to the index and moves its checkpoint from `from` to `to`, in
-    /// one transaction, if the checkpoint is at `from` and the lease is held.
-    /// Answers whether it was done.
+    /// How far the index and statistics have come.
+    async fn progress(&self, book: &str) -> Result<Progress, StoreError>;
+
+    /// Adds rows to the index, adds to statistics and moves their checkpoints from
+    /// `from` to `to`, in one transaction, if they are at `from` and the lease is
+    /// held. Statistics that begin at 0 begin empty. Answers whether it was done.
     async fn index_events(
         &self,
         book: &str,
-        from: u64,
-        to: u64,
+        from: Progress,
+        to: Progress,
         rows: &[IndexedEvent],
+        counted: &Counted,
         lease: Lease,
     ) -> Result<bool, StoreError>;
 
@@ -463,6 +492,31 @@ pub trait Store: Send + Sync {
         account: &str,
         position: u64,
     ) -> Result<Vec<(String, i64)>, StoreError>;
+
+    /// Statistics of a book, all of one moment.
+    async fn statistics(
+        &self,
+        book: &str,
+        query: &StatisticsQuery,
+    ) -> Result<Statistics, StoreError>;
+
+    /// Figures of a book after one, in the order of their keys, up to `limit`: what
+    /// `verify` compares with the events.
+    async fn day_counts_after(
+        &self,
+        book: &str,
+        after: Option<&DayCount>,
+        limit: u32,
+    ) -> Result<Vec<DayCount>, StoreError>;
+
+    /// Days of accounts after one, in the order of their keys, up to `limit`: what
+    /// `verify` compares with the events.
+    async fn account_days_after(
+        &self,
+        book: &str,
+        after: Option<&AccountDay>,
+        limit: u32,
+    ) -> Result<Vec<AccountDay>, StoreError>;
 
     /// Takes or renews the lease on background work for `holder`, by the
     /// database's clock; nothing if another holds it.

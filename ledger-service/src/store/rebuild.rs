@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ledger_core::Name;
 
-use super::{ExternalId, Head, IndexedEvent, StoreError, StoredAccount, StoredRequest};
+use super::{Counted, ExternalId, Head, IndexedEvent, StoreError, StoredAccount, StoredRequest};
 
 /// Rows that events make.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub struct Derived {
     pub accounts: Vec<StoredAccount>,
     /// Their rows in the index.
     pub index: Vec<IndexedEvent>,
+    /// What they add to statistics.
+    pub counted: Counted,
 }
 
 /// One transaction over the tables beside a book's events. They are empty when

@@ -6,9 +6,10 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, ValueRef};
 
+use super::statistics::joined;
 use super::{
-    ExternalId, Head, IndexedEvent, NewEvent, RequestKey, Seen, StoreError, StoredAccount,
-    StoredEvent, StoredExternalId, StoredRequest,
+    AccountDay, DayCount, ExternalId, Figure, Head, IndexedEvent, NewEvent, Progress, RequestKey,
+    Seen, StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest, TopAccount,
 };
 
 /// A row whose columns are integers of 64 bits, text and bytes.
@@ -178,6 +179,62 @@ pub(super) fn indexed_event(row: &impl Columns) -> Result<IndexedEvent, StoreErr
         operations_delta: row.int(4)?,
         recorded_at: Timestamp(row.int(5)?),
         external_id: row.text_or_null(6)?,
+    })
+}
+
+/// position, counted.
+pub(super) fn progress(row: &impl Columns) -> Result<Progress, StoreError> {
+    Ok(Progress {
+        indexed: unsigned(row.int(0)?)?,
+        counted: unsigned(row.int(1)?)?,
+    })
+}
+
+/// day, origin, metric, key, value.
+pub(super) fn day_count(row: &impl Columns) -> Result<DayCount, StoreError> {
+    Ok(DayCount {
+        day: row.int(0)?,
+        origin: row.text(1)?,
+        metric: narrow(row.int(2)?)?,
+        key: row.text(3)?,
+        value: row.int(4)?,
+    })
+}
+
+/// day, asset, account, origin, active, operations, spent.
+pub(super) fn account_day(row: &impl Columns) -> Result<AccountDay, StoreError> {
+    Ok(AccountDay {
+        day: row.int(0)?,
+        asset: row.text(1)?,
+        account: row.text(2)?,
+        origin: row.text(3)?,
+        active: row.int(4)?,
+        operations: row.int(5)?,
+        spent: row.int(6)?,
+    })
+}
+
+/// origin, metric, key, and the two parts of the sum.
+pub(super) fn figure(row: &impl Columns) -> Result<Figure, StoreError> {
+    Ok(Figure {
+        origin: row.text_or_null(0)?,
+        metric: narrow(row.int(1)?)?,
+        key: row.text(2)?,
+        value: joined(row.int(3)?, row.int(4)?),
+    })
+}
+
+/// origin, count.
+pub(super) fn active_accounts(row: &impl Columns) -> Result<(Option<Name>, i64), StoreError> {
+    Ok((row.text_or_null(0)?, row.int(1)?))
+}
+
+/// account, operations, and the two parts of what was spent.
+pub(super) fn top_account(row: &impl Columns) -> Result<TopAccount, StoreError> {
+    Ok(TopAccount {
+        account: row.text(0)?,
+        operations: row.int(1)?,
+        spent: joined(row.int(2)?, row.int(3)?),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Background work: due accounts, the index, leases.
 
-use ledger_service::store::{IndexedEvent, Lease, PositionRange};
+use ledger_service::store::{Counted, IndexedEvent, Lease, PositionRange, Progress};
 
 use crate::harness::{Place, accounts, append, at, done, on_both, state};
 
@@ -72,13 +72,13 @@ on_both! {
         let lease = store.lease("index", "me").await.unwrap().unwrap();
         assert_eq!(store.indexed_position("a").await.unwrap(), 0);
         let rows: Vec<_> = (1..=100).map(|n| row("x", n)).collect();
-        assert!(store.index_events("a", 0, 100, &rows, lease).await.unwrap());
+        assert!(store.index_events("a", Progress::both(0), Progress::both(100), &rows, &Counted::default(), lease).await.unwrap());
         assert_eq!(store.indexed_position("a").await.unwrap(), 100);
         // A second projector that believes to be where the first was.
-        assert!(!store.index_events("a", 0, 50, &[row("y", 50)], lease).await.unwrap());
+        assert!(!store.index_events("a", Progress::both(0), Progress::both(50), &[row("y", 50)], &Counted::default(), lease).await.unwrap());
         assert_eq!(store.indexed_position("a").await.unwrap(), 100);
         assert!(store.indexed_positions("a", "y", ALL).await.unwrap().is_empty());
-        assert!(store.index_events("a", 100, 110, &[], lease).await.unwrap());
+        assert!(store.index_events("a", Progress::both(100), Progress::both(110), &[], &Counted::default(), lease).await.unwrap());
         assert_eq!(store.indexed_position("a").await.unwrap(), 110);
         assert_eq!(store.indexed_position("b").await.unwrap(), 0);
     }
@@ -90,12 +90,12 @@ on_both! {
         store.lease("sweep", "me").await.unwrap().unwrap();
         place.sql("UPDATE ledger.leases SET expires_at_us = 0 WHERE name = 'index'").await.unwrap();
         let yours = store.lease("index", "you").await.unwrap().unwrap();
-        assert!(!store.index_events("a", 0, 1, &[row("x", 1)], mine).await.unwrap());
+        assert!(!store.index_events("a", Progress::both(0), Progress::both(1), &[row("x", 1)], &Counted::default(), mine).await.unwrap());
         let unknown = Lease { number: 999 };
-        assert!(!store.index_events("a", 0, 1, &[row("x", 1)], unknown).await.unwrap());
+        assert!(!store.index_events("a", Progress::both(0), Progress::both(1), &[row("x", 1)], &Counted::default(), unknown).await.unwrap());
         assert_eq!(store.indexed_position("a").await.unwrap(), 0);
         assert!(store.indexed_positions("a", "x", ALL).await.unwrap().is_empty());
-        assert!(store.index_events("a", 0, 1, &[row("x", 1)], yours).await.unwrap());
+        assert!(store.index_events("a", Progress::both(0), Progress::both(1), &[row("x", 1)], &Counted::default(), yours).await.unwrap());
     }
 
     async fn indexed_positions_are_paged_both_ways(place: Place) {
@@ -106,7 +106,7 @@ on_both! {
         for n in [1, 4, 7] {
             rows[n].external_id = Some("task-7".into());
         }
-        assert!(store.index_events("a", 0, 9, &rows, lease).await.unwrap());
+        assert!(store.index_events("a", Progress::both(0), Progress::both(9), &rows, &Counted::default(), lease).await.unwrap());
         let range = PositionRange { from: 2, to: 8, newest_first: false, limit: 3 };
         let newest = PositionRange { newest_first: true, ..range };
         assert_eq!(store.indexed_positions("a", "x", range).await.unwrap(), [2, 4, 5]);
@@ -124,10 +124,10 @@ on_both! {
         rows[0].external_id = Some("task".into());
         rows[0].operations_delta = -2;
         rows[3].operation = None;
-        assert!(store.index_events("a", 0, 4, &rows, lease).await.unwrap());
+        assert!(store.index_events("a", Progress::both(0), Progress::both(4), &rows, &Counted::default(), lease).await.unwrap());
         // Once more, as after a restore of the checkpoint: nothing doubles.
         place.sql("UPDATE ledger.index_progress SET position = 0").await.unwrap();
-        assert!(store.index_events("a", 0, 4, &rows, lease).await.unwrap());
+        assert!(store.index_events("a", Progress { indexed: 0, counted: 4 }, Progress::both(4), &rows, &Counted::default(), lease).await.unwrap());
         let of = |n: usize| rows[n].clone();
         let read = store.index_rows_after("a", "", 0, 10).await.unwrap();
         assert_eq!(read, [of(2), of(1), of(0), of(3)]);
@@ -144,7 +144,7 @@ on_both! {
         rows[2].operation = None;
         rows[3].operations_delta = -1;
         rows[5].account = "y".into();
-        assert!(store.index_events("a", 0, 6, &rows, lease).await.unwrap());
+        assert!(store.index_events("a", Progress::both(0), Progress::both(6), &rows, &Counted::default(), lease).await.unwrap());
         let count = |position| store.count_operations_since("a", "x", position);
         assert_eq!(count(0).await.unwrap(), [("edit".to_owned(), 5), ("generate".to_owned(), 1)]);
         assert_eq!(count(4).await.unwrap(), [("generate".to_owned(), 1)]);

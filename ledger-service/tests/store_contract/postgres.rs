@@ -260,7 +260,7 @@ async fn instances_that_start_at_once_wait_for_each_other() {
     }
     assert_eq!(
         place.number("SELECT count(*) FROM ledger.migrations").await,
-        1
+        2
     );
 }
 

@@ -1,7 +1,8 @@
 //! Rebuilding: all or nothing, with nobody beside it.
 
 use ledger_service::store::{
-    Appended, Derived, IndexedEvent, Mode, PositionRange, SchemaError, StoreError, StoredRequest,
+    AccountDay, Appended, Counted, DayCount, Derived, IndexedEvent, Mode, PositionRange, Progress,
+    SchemaError, StoreError, StoredRequest,
 };
 
 use crate::harness::{Place, accounts, append, at, done, hash, head, key, on_both, payment, state};
@@ -18,6 +19,27 @@ fn row(account: &str, position: u64) -> IndexedEvent {
     }
 }
 
+fn counted(account: &str) -> Counted {
+    Counted {
+        days: vec![DayCount {
+            day: 20_000,
+            origin: "bot".into(),
+            metric: 3,
+            key: "generate".into(),
+            value: 2,
+        }],
+        accounts: vec![AccountDay {
+            day: 20_000,
+            asset: "RUB".into(),
+            account: account.into(),
+            origin: "bot".into(),
+            active: 2,
+            operations: 2,
+            spent: 2_000,
+        }],
+    }
+}
+
 fn made_anew() -> Derived {
     let request = |number| StoredRequest {
         key: key("x", number),
@@ -30,6 +52,7 @@ fn made_anew() -> Derived {
         external_ids: vec![(payment("one"), 2)],
         accounts: vec![state("x", 2), state("y", 7)],
         index: vec![row("x", 1), row("x", 2)],
+        counted: counted("x"),
     }
 }
 
@@ -54,7 +77,7 @@ on_both! {
         batch.accounts = vec![state("wrong", 3)];
         done(&mut *writer, &batch).await;
         let lease = store.lease("index", "me").await.unwrap().unwrap();
-        assert!(store.index_events("a", 0, 1, &[row("wrong", 1)], lease).await.unwrap());
+        assert!(store.index_events("a", Progress::both(0), Progress::both(1), &[row("wrong", 1)], &counted("wrong"), lease).await.unwrap());
         store.end_leases("me").await.unwrap();
 
         let mut rebuild = store.rebuild("a").await.unwrap();
@@ -73,7 +96,10 @@ on_both! {
         assert_eq!((&claimed[0].external_id, claimed[0].position), (&payment("one"), 2));
         assert_eq!(store.accounts_after("a", "", 9).await.unwrap(), made.accounts);
         assert_eq!(store.index_rows_after("a", "", 0, 9).await.unwrap(), made.index);
-        assert_eq!(store.indexed_position("a").await.unwrap(), 2);
+        assert_eq!(store.progress("a").await.unwrap(), Progress::both(2));
+        let Counted { days, accounts } = made.counted;
+        assert_eq!(store.day_counts_after("a", None, 9).await.unwrap(), days);
+        assert_eq!(store.account_days_after("a", None, 9).await.unwrap(), accounts);
         // The events and the other book are as they were, and the log goes on.
         assert_eq!(store.read_after("a", 0, 9).await.unwrap().len(), 2);
         assert_eq!(store.accounts_after("b", "", 9).await.unwrap(), [state("z", 1)]);

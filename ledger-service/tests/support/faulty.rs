@@ -17,9 +17,10 @@ use std::{
 use async_trait::async_trait;
 use ledger_core::Timestamp;
 use ledger_service::store::{
-    Append, Appended, ExternalId, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange,
-    Rebuild, RequestKey, Seen, SharedStore, Store, StoreError, StoredAccount, StoredEvent,
-    StoredExternalId, StoredRequest, Wanted,
+    AccountDay, Append, Appended, Counted, DayCount, ExternalId, IndexedEvent, Lease, Loaded,
+    LogWriter, NewEvent, PositionRange, Progress, Rebuild, RequestKey, Seen, SharedStore,
+    Statistics, StatisticsQuery, Store, StoreError, StoredAccount, StoredEvent, StoredExternalId,
+    StoredRequest, Wanted,
 };
 
 /// Something to do in the middle of a call.
@@ -438,15 +439,22 @@ impl Store for FaultyStore {
         self.inner.indexed_position(book).await
     }
 
+    async fn progress(&self, book: &str) -> Result<Progress, StoreError> {
+        self.inner.progress(book).await
+    }
+
     async fn index_events(
         &self,
         book: &str,
-        from: u64,
-        to: u64,
+        from: Progress,
+        to: Progress,
         rows: &[IndexedEvent],
+        counted: &Counted,
         lease: Lease,
     ) -> Result<bool, StoreError> {
-        self.inner.index_events(book, from, to, rows, lease).await
+        self.inner
+            .index_events(book, from, to, rows, counted, lease)
+            .await
     }
 
     async fn indexed_positions(
@@ -490,6 +498,32 @@ impl Store for FaultyStore {
         self.inner
             .count_operations_since(book, account, position)
             .await
+    }
+
+    async fn statistics(
+        &self,
+        book: &str,
+        query: &StatisticsQuery,
+    ) -> Result<Statistics, StoreError> {
+        self.inner.statistics(book, query).await
+    }
+
+    async fn day_counts_after(
+        &self,
+        book: &str,
+        after: Option<&DayCount>,
+        limit: u32,
+    ) -> Result<Vec<DayCount>, StoreError> {
+        self.inner.day_counts_after(book, after, limit).await
+    }
+
+    async fn account_days_after(
+        &self,
+        book: &str,
+        after: Option<&AccountDay>,
+        limit: u32,
+    ) -> Result<Vec<AccountDay>, StoreError> {
+        self.inner.account_days_after(book, after, limit).await
     }
 
     async fn lease(&self, name: &str, holder: &str) -> Result<Option<Lease>, StoreError> {

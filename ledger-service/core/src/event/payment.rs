@@ -201,6 +201,10 @@ pub struct PaymentRefunded {
     #[n(8)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub debts: Vec<Debt>,
+    /// The payment was one of the provider's test mode.
+    #[n(9)]
+    #[cbor(default, skip_if = "is_false")]
+    pub test: bool,
 }
 
 /// A refund of a payment came to nothing: what was reserved is back.

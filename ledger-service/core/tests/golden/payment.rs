@@ -134,6 +134,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
                 reserved: vec![full_lot()],
                 parts: vec![plain_lot()],
                 debts: vec![debt()],
+                test: true,
             }),
         ),
         (

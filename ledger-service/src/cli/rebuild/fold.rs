@@ -8,12 +8,16 @@ use tokio::sync::mpsc;
 use crate::{
     cli::derive::Requests,
     engine::{Recorded, log},
-    projections::index_row,
+    projections::{Counting, index_row},
     store::{Derived, Head, StoreError, StoredAccount, StoredEvent, claims_of},
 };
 
 /// How many decoded chunks may wait.
 const CHUNKS_AHEAD: usize = 2;
+
+/// How many rows of statistics are kept in memory, so that the same ones are written
+/// seldom: 200 bytes each.
+const COUNTED_ROWS_MAX: usize = 50_000;
 
 /// What came of reading a chunk: events, or what is wrong with them.
 type Chunk = Result<Result<Vec<Recorded>, String>, StoreError>;
@@ -62,6 +66,7 @@ pub(super) struct Fold {
     head: Head,
     held: HashMap<Name, Account>,
     open: Requests,
+    counting: Counting,
     /// How many accounts there are so far.
     pub(super) accounts: u64,
     /// How many rows of requests and atomic calls were made.
@@ -76,6 +81,7 @@ impl Fold {
             head: Head::default(),
             held: HashMap::new(),
             open: Requests::default(),
+            counting: Counting::default(),
             accounts: 0,
             requests: 0,
             external_ids: 0,
@@ -136,7 +142,11 @@ impl Fold {
             }
             self.open.take_in(&event, &mut derived.requests)?;
             derived.external_ids.extend(claims_of(&event));
+            self.counting.take_in(&event)?;
             derived.index.push(index_row(event));
+        }
+        if self.counting.len() > COUNTED_ROWS_MAX {
+            derived.counted = self.counting.take();
         }
         self.requests += derived.requests.len();
         self.external_ids += derived.external_ids.len();
@@ -147,9 +157,13 @@ impl Fold {
         Ok(derived)
     }
 
-    /// After the last event: the rows of the requests that ended with it.
-    pub(super) fn last_requests(&mut self) -> Derived {
-        let mut derived = Derived::default();
+    /// After the last event: the rows of the requests that ended with it, and the
+    /// figures that are not written yet.
+    pub(super) fn last_rows(&mut self) -> Derived {
+        let mut derived = Derived {
+            counted: self.counting.take(),
+            ..Derived::default()
+        };
         self.open.finish(&mut derived.requests);
         self.requests += derived.requests.len();
         derived

@@ -143,6 +143,14 @@ impl Fields {
         }
     }
 
+    /// The origin that something is filtered by, if it is.
+    pub(in crate::grpc) fn origin_filter(&mut self, field: &str, origin: String) -> Option<Name> {
+        if origin.is_empty() {
+            return None;
+        }
+        Some(self.origin(field, origin))
+    }
+
     /// A moment in a filter.
     pub(in crate::grpc) fn filter_time(
         &mut self,

@@ -8,6 +8,7 @@ mod event;
 mod explanation;
 mod mutation;
 mod payment;
+mod statistics;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub(super) use mutation::{
 pub(super) use payment::{
     create_payment, payment, record_payment, record_refund, refund_payment, start_subscription,
 };
+pub(super) use statistics::statistics;
 pub(super) use subscription::subscription;
 
 /// Microseconds in a second.

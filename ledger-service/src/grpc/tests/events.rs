@@ -1,6 +1,7 @@
 //! Pages of the log.
 
 use super::*;
+use crate::store;
 
 fn list(filter: v1::EventFilter) -> v1::ListEventsRequest {
     v1::ListEventsRequest {
@@ -202,13 +203,13 @@ async fn a_long_way_back_is_left_to_the_index() {
     let status = stand.events.list_events(request).await.unwrap_err();
     assert_eq!(reason(&status), "NOT_CAUGHT_UP");
     // The index gets there, whoever builds it.
-    let store = stand.engine.store();
-    let lease = store.lease("index", "another").await.unwrap().unwrap();
-    let stored = store.read_after("b", 0, 2_000).await.unwrap();
+    let log = stand.engine.store();
+    let lease = log.lease("index", "another").await.unwrap().unwrap();
+    let stored = log.read_after("b", 0, 2_000).await.unwrap();
     let rows: Vec<_> = stored
         .iter()
         .map(|stored| crate::engine::log::decode(stored).unwrap().event)
-        .map(|event| crate::store::IndexedEvent {
+        .map(|event| store::IndexedEvent {
             position: event.position,
             kind: event.payload.kind() as u8,
             operation: None,
@@ -220,10 +221,16 @@ async fn a_long_way_back_is_left_to_the_index() {
         .collect();
     let last = rows.last().unwrap().position;
     assert!(
-        store
-            .index_events("b", 0, last, &rows, lease)
-            .await
-            .unwrap()
+        log.index_events(
+            "b",
+            store::Progress::both(0),
+            store::Progress::both(last),
+            &rows,
+            &store::Counted::default(),
+            lease
+        )
+        .await
+        .unwrap()
     );
     let message = v1::ListEventsRequest {
         page_size: 1_000,
@@ -403,7 +410,7 @@ async fn what_time_made_has_no_cause() {
     let by_index = stand.engine.store().indexed_positions_by_external_id(
         "b",
         "task-9",
-        crate::store::PositionRange {
+        store::PositionRange {
             from: 1,
             to: 1_000,
             newest_first: false,

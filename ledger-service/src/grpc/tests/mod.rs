@@ -10,6 +10,7 @@ mod payments;
 mod policy;
 mod reads;
 mod server;
+mod statistics;
 mod subscribe;
 mod subscriptions;
 

@@ -70,6 +70,7 @@ async fn the_api_describes_itself() {
         "AccountService",
         "CatalogService",
         "EventService",
+        "FinanceService",
         "LedgerService",
         "PaymentService",
     ];

@@ -1,33 +1,55 @@
 //! The index of events by account, and leases on background work.
 
+use sqlx::PgPool;
 use sqlx::postgres::{PgBindIterExt, PgExecutor};
 
 use super::error::store_error;
+use super::statistics;
 use crate::limits::LEASE_DURATION;
 use crate::store::row::{self, signed, unsigned};
-use crate::store::{IndexedEvent, Lease, PositionRange, StoreError};
+use crate::store::{Counted, IndexedEvent, Lease, PositionRange, Progress, StoreError};
 
-/// How far the index has come.
-pub(super) async fn indexed_position(
-    on: impl PgExecutor<'_>,
-    book: &str,
-) -> Result<u64, StoreError> {
-    let position: Option<i64> =
-        sqlx::query_scalar("SELECT position FROM ledger.index_progress WHERE book = $1")
-            .bind(book)
-            .fetch_optional(on)
-            .await
-            .map_err(store_error)?;
-    unsigned(position.unwrap_or(0))
+/// How far the index and statistics have come.
+pub(super) async fn progress(on: impl PgExecutor<'_>, book: &str) -> Result<Progress, StoreError> {
+    let row = sqlx::query("SELECT position, counted FROM ledger.index_progress WHERE book = $1")
+        .bind(book)
+        .fetch_optional(on)
+        .await
+        .map_err(store_error)?;
+    let progress = row.as_ref().map(row::progress).transpose()?;
+    Ok(progress.unwrap_or_default())
 }
 
-/// Adds rows and moves the checkpoint, if both the checkpoint and the lease are
-/// what the caller believes: one statement. The lease's row is locked against
-/// being taken over until it ends.
+/// Adds rows and figures and moves the checkpoint, if both the checkpoint and the
+/// lease are what the caller believes. The lease's row is locked against being taken
+/// over until it ends.
 pub(super) async fn index_events(
+    pool: &PgPool,
+    book: &str,
+    (from, to): (Progress, Progress),
+    (rows, counted): (&[IndexedEvent], &Counted),
+    lease: Lease,
+) -> Result<bool, StoreError> {
+    let mut work = pool.begin().await.map_err(store_error)?;
+    let is_moved = add_rows(&mut *work, book, (from, to), rows, lease).await?;
+    if !is_moved {
+        work.rollback().await.map_err(store_error)?;
+        return Ok(false);
+    }
+    // Whoever emptied the index did not have to think of them.
+    if from.counted == 0 && to.counted > 0 {
+        statistics::empty(&mut work, book).await?;
+    }
+    statistics::add(&mut work, book, counted).await?;
+    work.commit().await.map_err(store_error)?;
+    Ok(true)
+}
+
+/// Adds rows and moves the checkpoint: one statement.
+async fn add_rows(
     on: impl PgExecutor<'_>,
     book: &str,
-    (from, to): (u64, u64),
+    (from, to): (Progress, Progress),
     rows: &[IndexedEvent],
     lease: Lease,
 ) -> Result<bool, StoreError> {
@@ -35,8 +57,8 @@ pub(super) async fn index_events(
         "WITH lease AS MATERIALIZED (
              SELECT number FROM ledger.leases WHERE number = $4 FOR SHARE
          ), progress AS (
-             UPDATE ledger.index_progress SET position = $3
-             WHERE book = $1 AND position = $2 AND EXISTS (SELECT FROM lease)
+             UPDATE ledger.index_progress SET position = $3, counted = $13
+             WHERE book = $1 AND position = $2 AND counted = $12 AND EXISTS (SELECT FROM lease)
              RETURNING book
          ), new_rows AS (
              INSERT INTO ledger.account_events
@@ -52,8 +74,8 @@ pub(super) async fn index_events(
          SELECT book FROM progress",
     )
     .bind(book)
-    .bind(signed(from))
-    .bind(signed(to))
+    .bind(signed(from.indexed))
+    .bind(signed(to.indexed))
     .bind(signed(lease.number))
     .bind(rows.iter().map(|row| row.account.as_str()).bind_iter())
     .bind(rows.iter().map(|row| signed(row.position)).bind_iter())
@@ -66,6 +88,8 @@ pub(super) async fn index_events(
             .map(|row| row.external_id.as_deref())
             .bind_iter(),
     )
+    .bind(signed(from.counted))
+    .bind(signed(to.counted))
     .fetch_all(on)
     .await
     .map_err(store_error)?;

@@ -17,6 +17,7 @@ mod rebuild;
 mod schema;
 mod serving;
 mod session;
+mod statistics;
 mod store;
 mod uuid;
 mod writer;

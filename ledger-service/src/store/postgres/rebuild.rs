@@ -11,7 +11,7 @@ use super::connection::{open, rebuilding};
 use super::error::store_error;
 use super::serving::is_served;
 use super::uuid::PgUuid;
-use super::{accounts, load};
+use super::{accounts, load, statistics};
 use crate::store::row::signed;
 use crate::store::{
     Derived, ExternalId, Head, IndexedEvent, Rebuild, StoreError, StoredAccount, StoredRequest,
@@ -74,13 +74,14 @@ impl Rebuild for PostgresRebuild {
         if !rows.index.is_empty() {
             put_index(&mut *connection, book, &rows.index).await?;
         }
-        Ok(())
+        statistics::add(connection, book, &rows.counted).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO ledger.index_progress (book, position) VALUES ($1, $2)
-             ON CONFLICT (book) DO UPDATE SET position = excluded.position",
+            "INSERT INTO ledger.index_progress (book, position, counted) VALUES ($1, $2, $2)
+             ON CONFLICT (book) DO UPDATE SET
+                 position = excluded.position, counted = excluded.counted",
         )
         .bind(self.book.as_str())
         .bind(signed(self.head.position))
@@ -91,7 +92,8 @@ impl Rebuild for PostgresRebuild {
         // whole tables until the server looks at them by itself.
         run(
             &mut self.connection,
-            "ANALYZE ledger.requests, ledger.external_ids, ledger.accounts, ledger.account_events",
+            "ANALYZE ledger.requests, ledger.external_ids, ledger.accounts, ledger.account_events,
+                     ledger.statistics, ledger.account_days",
         )
         .await?;
         run(&mut self.connection, "COMMIT").await?;
@@ -120,7 +122,7 @@ async fn empty(connection: &mut PgConnection, book: &str) -> Result<(), StoreErr
             .map_err(store_error)?;
     if is_alone {
         let all = "TRUNCATE ledger.requests, ledger.external_ids, ledger.accounts,
-                            ledger.account_events";
+                            ledger.account_events, ledger.statistics, ledger.account_days";
         return run(connection, all).await;
     }
     let deletions = [
@@ -136,7 +138,7 @@ async fn empty(connection: &mut PgConnection, book: &str) -> Result<(), StoreErr
             .await
             .map_err(store_error)?;
     }
-    Ok(())
+    statistics::empty(connection, book).await
 }
 
 async fn put_requests(

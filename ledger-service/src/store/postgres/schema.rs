@@ -11,11 +11,18 @@ use crate::store::lifecycle::{Found, Scripts, migration_failed, migrator};
 /// The oldest server, as `server_version_num` says it.
 const SERVER_VERSION_MIN: i32 = 140_000;
 
-const SCRIPTS: Scripts = &[(
-    1,
-    "ledger",
-    include_str!("../../../../migrations/postgres/0001_ledger.sql"),
-)];
+const SCRIPTS: Scripts = &[
+    (
+        1,
+        "ledger",
+        include_str!("../../../../migrations/postgres/0001_ledger.sql"),
+    ),
+    (
+        2,
+        "statistics",
+        include_str!("../../../../migrations/postgres/0002_statistics.sql"),
+    ),
+];
 
 /// What a database holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,11 @@ use ledger_core::Timestamp;
 use super::error::store_error;
 use super::rebuild::PostgresRebuild;
 use super::writer::PostgresWriter;
-use super::{PostgresStore, accounts, index, load, log};
+use super::{PostgresStore, accounts, index, load, log, statistics};
 use crate::store::{
-    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen,
-    Store, StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
+    AccountDay, Counted, DayCount, ExternalId, IndexedEvent, Lease, LogWriter, NewEvent,
+    PositionRange, Progress, Rebuild, RequestKey, Seen, Statistics, StatisticsQuery, Store,
+    StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
 #[async_trait]
@@ -145,18 +146,23 @@ impl Store for PostgresStore {
     }
 
     async fn indexed_position(&self, book: &str) -> Result<u64, StoreError> {
-        index::indexed_position(&self.pool, book).await
+        Ok(index::progress(&self.pool, book).await?.indexed)
+    }
+
+    async fn progress(&self, book: &str) -> Result<Progress, StoreError> {
+        index::progress(&self.pool, book).await
     }
 
     async fn index_events(
         &self,
         book: &str,
-        from: u64,
-        to: u64,
+        from: Progress,
+        to: Progress,
         rows: &[IndexedEvent],
+        counted: &Counted,
         lease: Lease,
     ) -> Result<bool, StoreError> {
-        index::index_events(&self.pool, book, (from, to), rows, lease).await
+        index::index_events(&self.pool, book, (from, to), (rows, counted), lease).await
     }
 
     async fn indexed_positions(
@@ -194,6 +200,32 @@ impl Store for PostgresStore {
         position: u64,
     ) -> Result<Vec<(String, i64)>, StoreError> {
         index::count_operations_since(&self.pool, book, account, position).await
+    }
+
+    async fn statistics(
+        &self,
+        book: &str,
+        query: &StatisticsQuery,
+    ) -> Result<Statistics, StoreError> {
+        statistics::statistics(&self.pool, book, query).await
+    }
+
+    async fn day_counts_after(
+        &self,
+        book: &str,
+        after: Option<&DayCount>,
+        limit: u32,
+    ) -> Result<Vec<DayCount>, StoreError> {
+        statistics::days_after(&self.pool, book, after, limit).await
+    }
+
+    async fn account_days_after(
+        &self,
+        book: &str,
+        after: Option<&AccountDay>,
+        limit: u32,
+    ) -> Result<Vec<AccountDay>, StoreError> {
+        statistics::account_days_after(&self.pool, book, after, limit).await
     }
 
     async fn lease(&self, name: &str, holder: &str) -> Result<Option<Lease>, StoreError> {

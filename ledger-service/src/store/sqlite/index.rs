@@ -8,10 +8,11 @@ use sqlx::{Arguments, SqliteConnection};
 use super::clock;
 use super::error::store_error;
 use super::insert::Insert;
+use super::statistics;
 use super::transaction::{End, begin, end};
 use crate::limits::LEASE_DURATION;
 use crate::store::row::{self, signed, unsigned};
-use crate::store::{IndexedEvent, Lease, PositionRange, StoreError};
+use crate::store::{Counted, IndexedEvent, Lease, PositionRange, Progress, StoreError};
 
 static ROWS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
@@ -22,50 +23,52 @@ static ROWS: LazyLock<Insert> = LazyLock::new(|| {
     )
 });
 
-/// How far the index has come.
-pub(super) async fn indexed_position(
+/// How far the index and statistics have come.
+pub(super) async fn progress(
     on: impl SqliteExecutor<'_>,
     book: &str,
-) -> Result<u64, StoreError> {
-    let position: Option<i64> =
-        sqlx::query_scalar("SELECT position FROM index_progress WHERE book = $1")
-            .bind(book)
-            .fetch_optional(on)
-            .await
-            .map_err(store_error)?;
-    unsigned(position.unwrap_or(0))
+) -> Result<Progress, StoreError> {
+    let row = sqlx::query("SELECT position, counted FROM index_progress WHERE book = $1")
+        .bind(book)
+        .fetch_optional(on)
+        .await
+        .map_err(store_error)?;
+    let progress = row.as_ref().map(row::progress).transpose()?;
+    Ok(progress.unwrap_or_default())
 }
 
-/// Adds rows and moves the checkpoint, if both the checkpoint and the lease are
-/// what the caller believes.
+/// Adds rows and figures and moves the checkpoint, if both the checkpoint and the
+/// lease are what the caller believes.
 pub(super) async fn index_events(
     connection: &mut SqliteConnection,
     book: &Arc<str>,
-    (from, to): (u64, u64),
-    rows: &[IndexedEvent],
+    (from, to): (Progress, Progress),
+    made: (&[IndexedEvent], &Counted),
     lease: Lease,
 ) -> Result<bool, StoreError> {
     begin(connection).await?;
-    let work = add_rows(connection, book, (from, to), rows, lease).await;
+    let work = add_rows(connection, book, (from, to), made, lease).await;
     end(connection, work).await
 }
 
 async fn add_rows(
     connection: &mut SqliteConnection,
     book: &Arc<str>,
-    (from, to): (u64, u64),
-    rows: &[IndexedEvent],
+    (from, to): (Progress, Progress),
+    (rows, counted): (&[IndexedEvent], &Counted),
     lease: Lease,
 ) -> Result<End<bool>, StoreError> {
     let moved = sqlx::query(
-        "UPDATE index_progress SET position = $3
-         WHERE book = $1 AND position = $2
+        "UPDATE index_progress SET position = $3, counted = $6
+         WHERE book = $1 AND position = $2 AND counted = $5
                AND EXISTS (SELECT 1 FROM leases WHERE number = $4)",
     )
     .bind(Arc::clone(book))
-    .bind(signed(from))
-    .bind(signed(to))
+    .bind(signed(from.indexed))
+    .bind(signed(to.indexed))
     .bind(signed(lease.number))
+    .bind(signed(from.counted))
+    .bind(signed(to.counted))
     .execute(&mut *connection)
     .await
     .map_err(store_error)?;
@@ -73,6 +76,11 @@ async fn add_rows(
         return Ok(End::Rollback(false));
     }
     put_rows(connection, book, rows).await?;
+    // Whoever emptied the index did not have to think of them.
+    if from.counted == 0 && to.counted > 0 {
+        statistics::empty(connection, book).await?;
+    }
+    statistics::add(connection, book, counted).await?;
     Ok(End::Commit(true))
 }
 

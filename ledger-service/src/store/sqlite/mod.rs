@@ -15,6 +15,7 @@ mod load;
 mod log;
 mod rebuild;
 mod schema;
+mod statistics;
 mod store;
 mod transaction;
 mod writer;

@@ -12,7 +12,7 @@ use super::connection::writing;
 use super::error::store_error;
 use super::insert::Insert;
 use super::transaction::{End, begin, end};
-use super::{accounts, index, load};
+use super::{accounts, index, load, statistics};
 use crate::store::row::signed;
 use crate::store::{Derived, ExternalId, Head, Rebuild, StoreError, StoredAccount, StoredRequest};
 
@@ -61,6 +61,7 @@ impl SqliteRebuild {
                 .await
                 .map_err(store_error)?;
         }
+        statistics::empty(&mut connection, book).await?;
         Ok(Self {
             connection,
             book: book.into(),
@@ -88,13 +89,15 @@ impl Rebuild for SqliteRebuild {
         put_requests(connection, book, &rows.requests).await?;
         put_external_ids(connection, book, &rows.external_ids).await?;
         accounts::put_accounts(connection, book, &rows.accounts).await?;
-        index::put_rows(connection, book, &rows.index).await
+        index::put_rows(connection, book, &rows.index).await?;
+        statistics::add(connection, book, &rows.counted).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         let moved = sqlx::query(
-            "INSERT INTO index_progress (book, position) VALUES ($1, $2)
-             ON CONFLICT (book) DO UPDATE SET position = excluded.position",
+            "INSERT INTO index_progress (book, position, counted) VALUES ($1, $2, $2)
+             ON CONFLICT (book) DO UPDATE SET
+                 position = excluded.position, counted = excluded.counted",
         )
         .bind(Arc::clone(&self.book))
         .bind(signed(self.head.position))

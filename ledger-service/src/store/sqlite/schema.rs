@@ -14,11 +14,18 @@ use crate::store::lifecycle::{Found, Scripts, migration_failed, migrator};
 /// Not sqlx's own name: another program of this file may use sqlx, too.
 const MIGRATIONS_TABLE: &str = "ledger_migrations";
 
-const SCRIPTS: Scripts = &[(
-    1,
-    "ledger",
-    include_str!("../../../../migrations/sqlite/0001_ledger.sql"),
-)];
+const SCRIPTS: Scripts = &[
+    (
+        1,
+        "ledger",
+        include_str!("../../../../migrations/sqlite/0001_ledger.sql"),
+    ),
+    (
+        2,
+        "statistics",
+        include_str!("../../../../migrations/sqlite/0002_statistics.sql"),
+    ),
+];
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

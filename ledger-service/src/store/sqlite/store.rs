@@ -9,12 +9,13 @@ use sqlx::Row;
 use super::error::store_error;
 use super::rebuild::SqliteRebuild;
 use super::writer::SqliteWriter;
-use super::{SqliteStore, accounts, index, load, log};
+use super::{SqliteStore, accounts, index, load, log, statistics};
 use crate::limits::STATEMENT_TIME_MAX;
 use crate::store::time_limit::within;
 use crate::store::{
-    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen,
-    Store, StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
+    AccountDay, Counted, DayCount, ExternalId, IndexedEvent, Lease, LogWriter, NewEvent,
+    PositionRange, Progress, Rebuild, RequestKey, Seen, Statistics, StatisticsQuery, Store,
+    StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
 #[async_trait]
@@ -160,21 +161,32 @@ impl Store for SqliteStore {
     }
 
     async fn indexed_position(&self, book: &str) -> Result<u64, StoreError> {
-        index::indexed_position(&self.readers, book).await
+        Ok(index::progress(&self.readers, book).await?.indexed)
+    }
+
+    async fn progress(&self, book: &str) -> Result<Progress, StoreError> {
+        index::progress(&self.readers, book).await
     }
 
     async fn index_events(
         &self,
         book: &str,
-        from: u64,
-        to: u64,
+        from: Progress,
+        to: Progress,
         rows: &[IndexedEvent],
+        counted: &Counted,
         lease: Lease,
     ) -> Result<bool, StoreError> {
         let mut held = self.writer.take_or_open().await?;
         let book = Arc::from(book);
-        let result =
-            index::index_events(&mut held.connection, &book, (from, to), rows, lease).await;
+        let result = index::index_events(
+            &mut held.connection,
+            &book,
+            (from, to),
+            (rows, counted),
+            lease,
+        )
+        .await;
         held.give_back(result)
     }
 
@@ -213,6 +225,32 @@ impl Store for SqliteStore {
         position: u64,
     ) -> Result<Vec<(String, i64)>, StoreError> {
         index::count_operations_since(&self.readers, book, account, position).await
+    }
+
+    async fn statistics(
+        &self,
+        book: &str,
+        query: &StatisticsQuery,
+    ) -> Result<Statistics, StoreError> {
+        statistics::statistics(&self.readers, book, query).await
+    }
+
+    async fn day_counts_after(
+        &self,
+        book: &str,
+        after: Option<&DayCount>,
+        limit: u32,
+    ) -> Result<Vec<DayCount>, StoreError> {
+        statistics::days_after(&self.readers, book, after, limit).await
+    }
+
+    async fn account_days_after(
+        &self,
+        book: &str,
+        after: Option<&AccountDay>,
+        limit: u32,
+    ) -> Result<Vec<AccountDay>, StoreError> {
+        statistics::account_days_after(&self.readers, book, after, limit).await
     }
 
     async fn lease(&self, name: &str, holder: &str) -> Result<Option<Lease>, StoreError> {

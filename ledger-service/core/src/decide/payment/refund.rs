@@ -67,6 +67,7 @@ pub(in crate::decide) fn refund(
             reserved: Vec::new(),
             parts,
             debts: missing,
+            test: payment.test,
         };
         return Ok(pay_back(work, payment, refunded));
     }
@@ -233,6 +234,7 @@ fn settle(
         reserved,
         parts,
         debts: missing,
+        test: payment.test,
     };
     Ok(pay_back(work, payment, refunded))
 }
@@ -299,6 +301,7 @@ fn record_found(
         reserved: Vec::new(),
         parts,
         debts: missing,
+        test: payment.test,
     };
     Ok(pay_back(work, payment, refunded))
 }
