@@ -90,6 +90,19 @@ async fn a_subscription_starts_when_it_is_paid_and_is_renewed() {
     assert_eq!(subscription.state(), SubscriptionState::Active);
     assert_eq!(subscription.payment, started.payment);
 
+    let message = v1::GetAccountRequest {
+        account: name("a"),
+        ..Default::default()
+    };
+    let account = stand.accounts.get_account(message).await.unwrap();
+    let account = account.into_inner();
+    assert_eq!(account.subscriptions, [subscription.clone()]);
+    let [pass] = &account.passes[..] else {
+        panic!("one pass: {:?}", account.passes);
+    };
+    assert_eq!((pass.asset.as_str(), pass.fair_use_count), ("PASS", 3));
+    assert_eq!(pass.expire_time, subscription.period_end_time);
+
     assert!(stand.due_in(20).await.is_empty(), "a month has 28 days");
     let told = stand.due_in(27).await;
     assert!(!told[0].renewal_due && told[0].notice_time.is_some());
