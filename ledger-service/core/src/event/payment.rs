@@ -8,7 +8,7 @@ use crate::{
     catalog::PaymentRefundPolicy,
     name::Name,
     payment::{PaymentStatus, Purpose, RefundVia},
-    primitives::Money,
+    primitives::{Money, Timestamp},
 };
 
 /// A payment was asked for: what it is for, and what its success gives, as the
@@ -41,6 +41,10 @@ pub struct PaymentCreated {
     /// The period of a subscription that it pays for.
     #[n(7)]
     pub period: Option<PaidPeriod>,
+    /// It is bought because little is left: when the month of the calendar ends
+    /// in whose cap it counts.
+    #[n(8)]
+    pub automatic_until: Option<Timestamp>,
 }
 
 /// A lot that a payment will give: bought ones are what it pays for, given ones

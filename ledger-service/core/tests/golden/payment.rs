@@ -71,6 +71,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
         refund: PaymentRefundPolicy::LeaveDeficit,
         is_limited: true,
         period: None,
+        automatic_until: Some(super::LATER),
     };
     let succeeded = PaymentSucceeded {
         provider: "yookassa".into(),
@@ -186,6 +187,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
                 provider: "yookassa".into(),
                 merchant_account: "506751".into(),
                 purpose: Purpose::TopUp(money(30_000)),
+                automatic: true,
             }),
         ),
         (

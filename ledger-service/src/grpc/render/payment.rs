@@ -29,6 +29,7 @@ pub(super) fn created(book: &str, created: &core::PaymentCreated) -> Message {
         purpose: Some(purpose(book, &created.purpose)),
         amount: Some(money(&created.amount)),
         gives: created.gives.iter().map(planned).collect(),
+        automatic: created.automatic_until.is_some(),
     })
 }
 

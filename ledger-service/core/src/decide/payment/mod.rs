@@ -3,6 +3,7 @@
 //! What a provider says is never refused for what it says: what cannot be is an
 //! event PaymentAnomaly. Only what says nothing new is refused, as recorded.
 
+mod automatic;
 mod create;
 mod period;
 mod plan;
