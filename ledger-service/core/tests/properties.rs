@@ -31,8 +31,8 @@ use ledger_core::{
     catalog::OverrunPolicy,
     command::{
         Adjust, ApplyCatalog, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount,
-        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, Sweep, Target,
-        Transfer, UnblockAccount, encode,
+        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, Sweep, Target, Transfer,
+        UnblockAccount, encode,
     },
     decide::at_present,
     event::Reason,

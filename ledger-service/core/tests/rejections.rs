@@ -79,11 +79,7 @@ const ORDER: [&str; 51] = [
 ];
 
 /// Reasons that engine and edge give: they need the log or all accounts, not one.
-const OF_ENGINE: [&str; 3] = [
-    "REQUEST_ID_REUSED",
-    "BATCH_ITEM_REFUSED",
-    "ASSET_IN_USE",
-];
+const OF_ENGINE: [&str; 3] = ["REQUEST_ID_REUSED", "BATCH_ITEM_REFUSED", "ASSET_IN_USE"];
 
 struct Case {
     catalog: &'static str,

@@ -38,9 +38,10 @@ pub(super) async fn get(
         }
     };
     let found = read(edge, &book, position.as_slice()).await?;
-    found.into_iter().next().ok_or_else(|| {
-        status::rejected(&Rejection::PaymentNotFound, &book, "")
-    })
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| status::rejected(&Rejection::PaymentNotFound, &book, ""))
 }
 
 fn wanted(target: Option<Target>, fields: &mut Fields) -> (String, Wanted) {
@@ -83,11 +84,19 @@ pub(super) async fn read(
     if ranges.is_empty() {
         return Ok(Vec::new());
     }
-    let stored = edge.engine.store().read_with_references(book, &ranges).await;
+    let stored = edge
+        .engine
+        .store()
+        .read_with_references(book, &ranges)
+        .await;
     let stored = stored.map_err(|error| status::store(&error))?;
     let mut events = Vec::with_capacity(stored.len());
     for event in &stored {
-        events.push(log::decode(event).map_err(|what| status::damaged(&what))?.event);
+        events.push(
+            log::decode(event)
+                .map_err(|what| status::damaged(&what))?
+                .event,
+        );
     }
     let mut found = Vec::with_capacity(positions.len());
     for position in positions {

@@ -17,9 +17,9 @@ use std::{
 use async_trait::async_trait;
 use ledger_core::Timestamp;
 use ledger_service::store::{
-    Append, Appended, ExternalId, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange, Rebuild,
-    RequestKey, Seen, SharedStore, Store, StoreError, StoredAccount, StoredEvent, StoredExternalId,
-    StoredRequest, Wanted,
+    Append, Appended, ExternalId, IndexedEvent, Lease, Loaded, LogWriter, NewEvent, PositionRange,
+    Rebuild, RequestKey, Seen, SharedStore, Store, StoreError, StoredAccount, StoredEvent,
+    StoredExternalId, StoredRequest, Wanted,
 };
 
 /// Something to do in the middle of a call.

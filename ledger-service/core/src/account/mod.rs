@@ -22,7 +22,12 @@ pub use lot::{Funding, Lot, take_from_end, take_from_front, total};
 pub use refund::OpenRefund;
 pub use window::Window;
 
-use crate::{event::{Debt, Reason}, name::Name, name_map::NameMap, primitives::Timestamp};
+use crate::{
+    event::{Debt, Reason},
+    name::Name,
+    name_map::NameMap,
+    primitives::Timestamp,
+};
 
 /// The version of the fold: raised when the same events give another state, so
 /// that stored states of an older fold are not used.

@@ -219,6 +219,10 @@ pub struct PaymentRefundFailed {
     #[n(5)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub settled: Vec<Debt>,
+    /// The ids that the provider gave along and that were not known.
+    #[n(6)]
+    #[cbor(default, skip_if = "ProviderIds::is_default")]
+    pub provider_ids: ProviderIds,
 }
 
 /// A provider said what cannot be of a payment. Nothing was credited or taken
@@ -309,6 +313,17 @@ pub struct ProviderIds {
     #[n(2)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub ids: Vec<ProviderId>,
+    /// Of a refund: its ids that an anomaly or a failure before it had made
+    /// known.
+    #[n(3)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub known: Vec<ProviderId>,
+}
+
+impl ProviderIds {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An id that a provider gave.

@@ -217,10 +217,7 @@ impl Ledger {
             })
         };
         let event = self.events.iter().find(has_one)?;
-        event
-            .payload
-            .payment(event.position)
-            .map(Target::Position)
+        event.payload.payment(event.position).map(Target::Position)
     }
 
     /// What is known of a target: nothing if the account has it among its open

@@ -8,8 +8,8 @@ use ledger_core::{
     catalog::{Attributes, OverrunPolicy},
     command::{
         Adjust, ApplyCatalog, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount,
-        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, Sweep, Target,
-        Transfer, UnblockAccount,
+        Credit, ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, Sweep, Target, Transfer,
+        UnblockAccount,
     },
     event::{Annotations, Reason},
 };

@@ -177,8 +177,10 @@ pub(crate) fn event(payload: &Payload) -> Option<String> {
             let document = it.document_number.as_ref();
             let outside = match it.via {
                 RefundVia::Provider => String::new(),
-                RefundVia::Outside => document
-                    .map_or_else(|| " outside".to_owned(), |number| format!(" outside by {number}")),
+                RefundVia::Outside => document.map_or_else(
+                    || " outside".to_owned(),
+                    |number| format!(" outside by {number}"),
+                ),
             };
             format!(
                 "PaymentRefunded {}{outside}{}{}{}",
@@ -208,14 +210,26 @@ fn said(money: &Money) -> String {
 fn planned(planned: &PlannedLot) -> String {
     let lot = &planned.lot;
     let paid = lot.currency.as_ref();
-    let paid = paid.map_or_else(String::new, |currency| format!(" (paid {} {currency})", lot.basis));
+    let paid = paid.map_or_else(String::new, |currency| {
+        format!(" (paid {} {currency})", lot.basis)
+    });
     let ends = planned.expires_after_us;
-    let ends = ends.map_or_else(String::new, |us| format!(" for {}", time(crate::driver::START.plus_us(us)).trim_start_matches("T+").to_owned()));
+    let ends = ends.map_or_else(String::new, |us| {
+        format!(
+            " for {}",
+            time(crate::driver::START.plus_us(us))
+                .trim_start_matches("T+")
+                .to_owned()
+        )
+    });
     format!("{} {} {}{paid}{ends}", lot.amount, lot.asset, lot.source)
 }
 
 fn new_ids(ids: &[ProviderId]) -> String {
-    let ids: Vec<String> = ids.iter().map(|id| format!(" {}:{}", id.kind, id.id)).collect();
+    let ids: Vec<String> = ids
+        .iter()
+        .map(|id| format!(" {}:{}", id.kind, id.id))
+        .collect();
     ids.concat()
 }
 
@@ -281,7 +295,9 @@ pub(crate) fn refusal(rejection: &Rejection) -> String {
             currency,
             amount,
             refundable,
-        } => format!(" payment={payment} currency={currency} amount={amount} refundable={refundable}"),
+        } => format!(
+            " payment={payment} currency={currency} amount={amount} refundable={refundable}"
+        ),
         Rejection::PaymentSpent {
             payment,
             currency,

@@ -10,7 +10,11 @@ pub(crate) fn cases() -> Vec<Case> {
     let cases = vec![
         case(&[], "ask ann package nothing EUR", "UNKNOWN_PACKAGE")
             .also("ask ann package founder EUR", "PACKAGE_NOT_AVAILABLE"),
-        case(&[], "ask ann package founder RUB origin=quiz", "PACKAGE_NOT_AVAILABLE"),
+        case(
+            &[],
+            "ask ann package founder RUB origin=quiz",
+            "PACKAGE_NOT_AVAILABLE",
+        ),
         case(
             &["pay ann 100 RUB package=founder"],
             "ask ann package founder XTR",
@@ -27,8 +31,12 @@ pub(crate) fn cases() -> Vec<Case> {
             "ask ann package nothing RUB",
             "ACCOUNT_BLOCKED",
         ),
-        case(&[ASKED], "pay ann 10000 RUB of=? income=-1:RUB", "AMOUNT_NOT_POSITIVE")
-            .also("pay ann 10000 RUB of=?", "PAYMENT_NOT_FOUND"),
+        case(
+            &[ASKED],
+            "pay ann 10000 RUB of=? income=-1:RUB",
+            "AMOUNT_NOT_POSITIVE",
+        )
+        .also("pay ann 10000 RUB of=?", "PAYMENT_NOT_FOUND"),
         case(&[PAID], "pay ann 10000 RUB", "PAYMENT_ALREADY_RECORDED"),
         case(&[ASKED], "payback ann order 0", "AMOUNT_NOT_POSITIVE")
             .also("payback ann order", "PAYMENT_NOT_SUCCEEDED"),
@@ -39,17 +47,27 @@ pub(crate) fn cases() -> Vec<Case> {
             "REFUND_EXCEEDS_PAYMENT",
         )
         .also("payback ann order", "PAYMENT_SPENT"),
-        case(&[PAID], "paidback ann 0 RUB payment=p7", "AMOUNT_NOT_POSITIVE")
-            .also("paidback ann 1 RUB payment=p7", "PAYMENT_NOT_FOUND"),
+        case(
+            &[PAID],
+            "paidback ann 0 RUB payment=p7",
+            "AMOUNT_NOT_POSITIVE",
+        )
+        .also("paidback ann 1 RUB payment=p7", "PAYMENT_NOT_FOUND"),
         case(
             &[PAID, "paidback ann 10000 RUB payment=p1"],
             "paidback ann 10000 RUB payment=p1 refund=?",
             "REFUND_NOT_FOUND",
         )
-        .also("paidback ann 10000 RUB payment=p1", "REFUND_ALREADY_RECORDED"),
+        .also(
+            "paidback ann 10000 RUB payment=p1",
+            "REFUND_ALREADY_RECORDED",
+        ),
         many_refunds(),
     ];
-    cases.into_iter().map(|case| case.under("selling")).collect()
+    cases
+        .into_iter()
+        .map(|case| case.under("selling"))
+        .collect()
 }
 
 fn many_refunds() -> Case {

@@ -145,8 +145,11 @@ pub(in crate::grpc) fn record_refund(
     fields: &mut Fields,
 ) -> Command {
     use v1::record_refund_request::Target as Said;
-    let (provider, merchant_account) =
-        fields.merchant("", message.provider.clone(), message.merchant_account.clone());
+    let (provider, merchant_account) = fields.merchant(
+        "",
+        message.provider.clone(),
+        message.merchant_account.clone(),
+    );
     let status = match message.status() {
         v1::RefundStatus::Succeeded => RefundStatus::Succeeded,
         v1::RefundStatus::Failed => RefundStatus::Failed,
@@ -214,7 +217,11 @@ impl Fields {
     /// One id of a provider.
     pub(in crate::grpc) fn provider_id(&mut self, field: &str, id: v1::ProviderId) -> ProviderId {
         let v1::ProviderId { kind, id } = id;
-        self.check(text::is_kind(&kind), &format!("{field}.kind"), text::KIND_RULE);
+        self.check(
+            text::is_kind(&kind),
+            &format!("{field}.kind"),
+            text::KIND_RULE,
+        );
         self.check(text::is_id(&id), &format!("{field}.id"), text::ID_RULE);
         ProviderId {
             kind: kind.into(),

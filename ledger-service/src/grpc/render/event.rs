@@ -4,8 +4,8 @@ use ledger_core::{Event, RequestId, account::Lot, event as core, event::Payload}
 use ledger_proto::v1::{self, event::Payload as Message};
 
 use super::{
-    asset_amount, attributes, balances, cost_basis, funding, level_change, number, or_empty, overrun,
-    paid_with, payment, reason, scope, take, takes, timestamp,
+    asset_amount, attributes, balances, cost_basis, funding, level_change, number, or_empty,
+    overrun, paid_with, payment, reason, scope, take, takes, timestamp,
 };
 use crate::{
     engine::Recorded,

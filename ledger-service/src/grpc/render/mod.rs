@@ -27,9 +27,7 @@ pub(super) use mutation::{
     Done, adjust, apply_catalog, capture_hold, charge, extend_hold, open_account, place_hold,
     refund, release_hold, result, transfer,
 };
-pub(super) use payment::{
-    create_payment, payment, record_payment, record_refund, refund_payment,
-};
+pub(super) use payment::{create_payment, payment, record_payment, record_refund, refund_payment};
 
 /// Microseconds in a second.
 const US_PER_SECOND: i64 = 1_000_000;

@@ -29,7 +29,8 @@ pub(in crate::grpc) struct Done<'a> {
 impl<'a> Done<'a> {
     /// What `pick` finds first in the events, with its event.
     pub(super) fn find<T>(
-        self, pick: impl Fn(&'a Payload) -> Option<&'a T>,
+        self,
+        pick: impl Fn(&'a Payload) -> Option<&'a T>,
     ) -> Option<(&'a Recorded, &'a T)> {
         let events = self.answer.events.iter().map(AsRef::as_ref);
         events
@@ -48,7 +49,10 @@ impl<'a> Done<'a> {
 
     /// What `pick` finds first in the events with their envelopes.
     pub(super) fn find_event<T>(self, pick: impl Fn(&Recorded) -> Option<T>) -> Option<T> {
-        self.answer.events.iter().find_map(|recorded| pick(recorded))
+        self.answer
+            .events
+            .iter()
+            .find_map(|recorded| pick(recorded))
     }
 
     fn has_opened(self) -> bool {

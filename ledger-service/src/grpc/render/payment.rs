@@ -10,8 +10,9 @@ use ledger_proto::v1::{self, event::Payload as Message};
 use tonic::Status;
 
 use super::{
-    asset_amount, cost_basis, funding, money, mutation::{Done, pick, result}, number, or_empty,
-    scope, takes, timestamp,
+    asset_amount, cost_basis, funding, money,
+    mutation::{Done, pick, result},
+    number, or_empty, scope, takes, timestamp,
 };
 use crate::{
     engine::Recorded,
@@ -193,11 +194,7 @@ fn anomaly_kind(kind: AnomalyKind) -> i32 {
 }
 
 /// A payment, as its events tell.
-pub(in crate::grpc) fn payment(
-    book: &str,
-    account: &str,
-    payment: &PaymentRecord,
-) -> v1::Payment {
+pub(in crate::grpc) fn payment(book: &str, account: &str, payment: &PaymentRecord) -> v1::Payment {
     let is_paid = payment.status == PaymentStatus::Succeeded;
     let top_up = || Purpose::TopUp(payment.amount.clone());
     v1::Payment {
@@ -219,7 +216,11 @@ pub(in crate::grpc) fn payment(
         refunded_amount: payment.refunded(),
         refundable_amount: if is_paid { payment.refundable() } else { 0 },
         refunds: payment.refunds.iter().map(|it| refund(book, it)).collect(),
-        anomalies: payment.anomalies.iter().map(|it| anomaly_kind(*it)).collect(),
+        anomalies: payment
+            .anomalies
+            .iter()
+            .map(|it| anomaly_kind(*it))
+            .collect(),
     }
 }
 

@@ -10,8 +10,8 @@ use super::rebuild::PostgresRebuild;
 use super::writer::PostgresWriter;
 use super::{PostgresStore, accounts, index, load, log};
 use crate::store::{
-    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
-    StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
+    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen,
+    Store, StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
 #[async_trait]

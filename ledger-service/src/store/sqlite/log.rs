@@ -242,9 +242,7 @@ pub(super) async fn external_id(
     .fetch_optional(on)
     .await
     .map_err(store_error)?;
-    row.as_ref()
-        .map(|row| row::external_id(row, 0))
-        .transpose()
+    row.as_ref().map(|row| row::external_id(row, 0)).transpose()
 }
 
 /// The ids of providers that events of a book claimed.

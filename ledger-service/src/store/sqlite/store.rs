@@ -13,8 +13,8 @@ use super::{SqliteStore, accounts, index, load, log};
 use crate::limits::STATEMENT_TIME_MAX;
 use crate::store::time_limit::within;
 use crate::store::{
-    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen, Store,
-    StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
+    ExternalId, IndexedEvent, Lease, LogWriter, NewEvent, PositionRange, Rebuild, RequestKey, Seen,
+    Store, StoreError, StoredAccount, StoredEvent, StoredExternalId, StoredRequest,
 };
 
 #[async_trait]

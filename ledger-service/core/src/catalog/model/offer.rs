@@ -211,10 +211,7 @@ fn div_up(amount: i64, divisor: i64) -> Option<i64> {
 }
 
 impl PaymentRefundPolicy {
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the encoder's signature"
-    )]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
     pub(crate) const fn is_default(&self) -> bool {
         matches!(self, Self::RefuseIfSpent)
     }

@@ -7,6 +7,9 @@
 //! | refunded | recorded | anomaly |
 //! | failed, or none | refunded at once | no such refund |
 //!
+//! A refund is known by every id that its provider gave to it, so that what is
+//! said twice of it is not taken to be about another one.
+//!
 //! "Recorded" is the refusal `REFUND_ALREADY_RECORDED`. A refund of a payment
 //! that has not succeeded, or of more than was paid, is an anomaly.
 
@@ -184,7 +187,8 @@ fn find<'r>(
         ids.any(|id| refund.provider_ids.contains(id))
     };
     let runs = |refund: &&RefundRecord| refund.end.is_none() && refund.amount == said.amount;
-    let by_id = payment.refunds.iter().find(has_id);
+    // One that failed and was made after all is there twice: the latest.
+    let by_id = payment.refunds.iter().rfind(has_id);
     Ok(by_id.or_else(|| refunds.find(runs)))
 }
 
@@ -209,6 +213,7 @@ fn settle(
             parts,
             graced,
             settled,
+            provider_ids: of(said).of_refund(payment),
         };
         work.push(Party::Own, Payload::PaymentRefundFailed(failed));
         return Ok(work.finish());
@@ -222,7 +227,7 @@ fn settle(
         refund: Some(refund.position),
         amount: said.amount.clone(),
         via: RefundVia::Provider,
-        provider_ids: of(said).unknown_to(payment),
+        provider_ids: of(said).of_refund(payment),
         document_number: None,
         reserved,
         parts,
@@ -272,7 +277,7 @@ fn record_found(
         refund: None,
         amount: said.amount.clone(),
         via: RefundVia::Provider,
-        provider_ids: of(said).unknown_to(payment),
+        provider_ids: of(said).of_refund(payment),
         document_number: None,
         reserved: Vec::new(),
         parts,

@@ -87,9 +87,7 @@ pub(in crate::decide) fn record(
         Step::Progress => progress(work, payment, said, said.status),
         Step::Succeed | Step::SucceedAfterCancel => succeed(work, payment, said, step),
         Step::Cancel => cancel(work, payment, said),
-        Step::CanceledAfterSuccess => {
-            odd(work, payment, AnomalyKind::CanceledAfterSuccess, said)
-        }
+        Step::CanceledAfterSuccess => odd(work, payment, AnomalyKind::CanceledAfterSuccess, said),
     }
 }
 
@@ -117,7 +115,9 @@ fn add_to(
     said: &RecordPayment,
 ) -> Result<Vec<Decided>, Rejection> {
     let has_new_ids = !payment.unknown_ids(&said.provider_ids).is_empty();
-    let is_paid = payment.status == PaymentStatus::Succeeded;
+    // Of what is said late, the success alone knows the fee.
+    let is_paid =
+        payment.status == PaymentStatus::Succeeded && said.status == PaymentStatus::Succeeded;
     let fee = said
         .income_amount
         .as_ref()
@@ -279,22 +279,14 @@ mod tests {
     /// The table at the top, whole.
     #[test]
     fn every_cell_of_the_table_is_as_it_says() {
-        use Step::{
-            Cancel, CanceledAfterSuccess, Nothing, Progress, Succeed, SucceedAfterCancel,
-        };
+        use Step::{Cancel, CanceledAfterSuccess, Nothing, Progress, Succeed, SucceedAfterCancel};
         let said = [Pending, WaitingForCapture, Succeeded, Canceled];
         let table: [(PaymentStatus, [Step; 4]); 5] = [
             (Created, [Progress, Progress, Succeed, Cancel]),
             (Pending, [Nothing, Progress, Succeed, Cancel]),
             (WaitingForCapture, [Nothing, Nothing, Succeed, Cancel]),
-            (
-                Succeeded,
-                [Nothing, Nothing, Nothing, CanceledAfterSuccess],
-            ),
-            (
-                Canceled,
-                [Nothing, Nothing, SucceedAfterCancel, Nothing],
-            ),
+            (Succeeded, [Nothing, Nothing, Nothing, CanceledAfterSuccess]),
+            (Canceled, [Nothing, Nothing, SucceedAfterCancel, Nothing]),
         ];
         for (known, row) in table {
             for (said, wanted) in said.into_iter().zip(row) {
