@@ -82,7 +82,9 @@ pub(super) fn close(mut work: Work<'_>) -> Result<Vec<Decided>, Rejection> {
     let holds = account.holds.iter().map(|hold| &hold.asset);
     let refunds = account.refunds.iter().flat_map(|refund| &refund.parts);
     let debts = account.debts.iter().map(|debt| &debt.asset);
-    let mut left = lots.chain(holds).chain(refunds.map(|part| &part.asset));
+    let subscriptions = account.subscriptions.iter().map(|it| &it.paid.currency);
+    let reserved = refunds.map(|part| &part.asset);
+    let mut left = lots.chain(holds).chain(reserved).chain(subscriptions);
     if let Some(asset) = left.next().or_else(|| debts.min()) {
         return Err(Rejection::AccountNotEmpty {
             account: (&work.request.account).into(),

@@ -235,6 +235,10 @@ pub struct PaymentRefundFailed {
     #[n(5)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub settled: Vec<Debt>,
+    /// The ids that the provider gave along and that were not known.
+    #[n(6)]
+    #[cbor(default, skip_if = "ProviderIds::is_default")]
+    pub provider_ids: ProviderIds,
 }
 
 /// A provider said what cannot be of a payment. Nothing was credited or taken
@@ -287,6 +291,10 @@ pub enum AnomalyKind {
     /// it; it is to be refunded.
     #[n(7)]
     PeriodPaidTwice,
+    /// Two payments at the provider for one that was asked for. Nothing was given
+    /// for the second; it is to be refunded.
+    #[n(8)]
+    PaidTwice,
 }
 
 /// What an account owes: units that a refund could not take back, because they
@@ -329,6 +337,17 @@ pub struct ProviderIds {
     #[n(2)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub ids: Vec<ProviderId>,
+    /// Of a refund: its ids that an anomaly or a failure before it had made
+    /// known.
+    #[n(3)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub known: Vec<ProviderId>,
+}
+
+impl ProviderIds {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An id that a provider gave.

@@ -33,6 +33,7 @@ fn provider_ids(kind: &str) -> ProviderIds {
         provider: "yookassa".into(),
         merchant_account: "506751".into(),
         ids: vec![id(kind)],
+        known: Vec::new(),
     }
 }
 
@@ -147,6 +148,22 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
                 parts: vec![full_lot()],
                 graced: vec![300],
                 settled: vec![debt()],
+                provider_ids: ProviderIds::default(),
+            }),
+        ),
+        (
+            "payment_refund_failed_with_ids",
+            Payload::PaymentRefundFailed(PaymentRefundFailed {
+                payment: 990,
+                refund: 995,
+                reason: None,
+                parts: Vec::new(),
+                graced: Vec::new(),
+                settled: Vec::new(),
+                provider_ids: ProviderIds {
+                    known: vec![id("refund")],
+                    ..provider_ids("charge")
+                },
             }),
         ),
         (

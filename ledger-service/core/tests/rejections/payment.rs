@@ -55,7 +55,7 @@ pub(crate) fn cases() -> Vec<Case> {
         .also("paidback ann 1 RUB payment=p7", "PAYMENT_NOT_FOUND"),
         case(
             &[PAID, "paidback ann 10000 RUB payment=p1"],
-            "paidback ann 10000 RUB payment=p1 refund=?",
+            "paidback ann 10000 RUB payment=p1 refund=? id=r9",
             "REFUND_NOT_FOUND",
         )
         .also(

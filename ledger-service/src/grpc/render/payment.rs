@@ -204,6 +204,7 @@ fn anomaly_kind(kind: AnomalyKind) -> i32 {
         AnomalyKind::RefundExceedsPayment => v1::PaymentAnomalyKind::RefundExceedsPayment,
         AnomalyKind::RefundFailedAfterDone => v1::PaymentAnomalyKind::RefundFailedAfterDone,
         AnomalyKind::PeriodPaidTwice => v1::PaymentAnomalyKind::PeriodPaidTwice,
+        AnomalyKind::PaidTwice => v1::PaymentAnomalyKind::PaidTwice,
     };
     message.into()
 }
