@@ -140,7 +140,8 @@ async fn check(database: Database, commands: u64, seed: u64) {
     let rate = counts.total() as f64 / began.elapsed().as_secs_f64();
     eprintln!("{} commands, {rate:.0} a second\n{counts}", counts.total());
     assert_counts(counts, commands);
-    let lines = session.judge.explained.lines;
+    let explained = session.judges.iter().map(|judge| judge.explained.lines);
+    let lines: u64 = explained.sum();
     assert!(lines > commands, "{lines} lines were explained");
     drop(session);
     database.remove().await;

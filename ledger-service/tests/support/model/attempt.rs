@@ -151,6 +151,9 @@ impl<'a> Attempt<'a> {
             Command::RecordPayment(said) => self.record_payment(said)?,
             Command::RefundPayment(refund) => self.refund_payment(refund)?,
             Command::RecordRefund(said) => self.record_refund(said)?,
+            Command::CancelSubscription(_) | Command::ResumeSubscription(_) => {
+                unreachable!("subscriptions are not asked for here")
+            }
             Command::ApplyCatalog(apply) => {
                 let parsed = parse(&apply.text, &apply.overrides).map_err(|problems| {
                     Rejection::InvalidCatalog {

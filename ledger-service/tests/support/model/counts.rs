@@ -70,6 +70,8 @@ impl fmt::Display for Counts {
 pub(crate) const fn name_of(command: &Command) -> &'static str {
     match command {
         Command::OpenAccount(_) => "OpenAccount",
+        Command::CancelSubscription(_) => "CancelSubscription",
+        Command::ResumeSubscription(_) => "ResumeSubscription",
         Command::CloseAccount(_) => "CloseAccount",
         Command::BlockAccount(_) => "BlockAccount",
         Command::UnblockAccount(_) => "UnblockAccount",
@@ -185,6 +187,8 @@ const fn anomaly_name(kind: AnomalyKind) -> &'static str {
         AnomalyKind::RefundOfUnpaid => "anomaly: refund of unpaid",
         AnomalyKind::RefundExceedsPayment => "anomaly: refund exceeds payment",
         AnomalyKind::RefundFailedAfterDone => "anomaly: refund failed after done",
+        AnomalyKind::PaidTwice => "anomaly: paid twice",
+        AnomalyKind::PeriodPaidTwice => "anomaly: period paid twice",
     }
 }
 

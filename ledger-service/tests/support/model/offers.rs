@@ -23,6 +23,9 @@ impl Attempt<'_> {
     /// What may be asked for.
     pub(super) fn offered(&self, purpose: &Purpose) -> Try<Deal> {
         match purpose {
+            Purpose::Subscription { .. } | Purpose::Renewal { .. } => {
+                unreachable!("subscriptions are not asked for here")
+            }
             Purpose::TopUp(Money { currency, amount }) => {
                 let top_up = self.ledger.catalog.top_ups.get(currency.as_str());
                 let top_up = top_up.ok_or_else(|| unknown(currency))?;
@@ -59,6 +62,9 @@ impl Attempt<'_> {
     pub(super) fn deal(&self, purpose: &Purpose) -> Try<Deal> {
         match purpose {
             Purpose::TopUp(money) => self.exchange(money),
+            Purpose::Subscription { .. } | Purpose::Renewal { .. } => {
+                unreachable!("subscriptions are not asked for here")
+            }
             Purpose::Package { package, currency } => {
                 Ok(self.contents(self.package(package)?, currency))
             }
@@ -119,6 +125,7 @@ impl Attempt<'_> {
             gives: vec![PlannedLot {
                 lot,
                 expires_after_us: None,
+                with_period: false,
             }],
             policy: catalog.payment_refund,
             is_limited: false,
@@ -176,6 +183,7 @@ fn planned(grant: &Grant) -> PlannedLot {
             ..Lot::default()
         },
         expires_after_us: grant.expires_after_us,
+        with_period: false,
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Paid {
     pub(crate) is_limited: bool,
     pub(crate) status: PaymentStatus,
     pub(crate) income: Option<Money>,
+    pub(crate) test: bool,
     /// The ids of its own provider, as they became known.
     pub(crate) ids: Vec<ProviderId>,
     /// Those that were given to refunds of it, odd ones too.
@@ -90,6 +91,7 @@ impl Paid {
             is_limited: false,
             status: PaymentStatus::Created,
             income: None,
+            test: false,
             ids: Vec::new(),
             refund_ids: Vec::new(),
             odd: Vec::new(),
@@ -123,6 +125,7 @@ impl Paid {
     fn succeed(&mut self, said: &PaymentSucceeded) {
         self.status = PaymentStatus::Succeeded;
         self.income.clone_from(&said.income);
+        self.test = said.test;
         self.ids.extend(said.provider_ids.iter().cloned());
     }
 

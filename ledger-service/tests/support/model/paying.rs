@@ -45,6 +45,8 @@ impl Attempt<'_> {
             gives: deal.gives,
             refund: deal.policy,
             is_limited: deal.is_limited,
+            period: None,
+            automatic_until: None,
         }));
         Ok(())
     }
@@ -76,6 +78,11 @@ impl Attempt<'_> {
             Succeeded => paid.status != Succeeded,
             Canceled => paid.status != Canceled,
         };
+        let names = |ids: &[ProviderId]| ids.iter().any(|id| id.kind == "payment");
+        let is_second = said.status == Succeeded && paid.status == Succeeded;
+        if is_second && names(&paid.ids) && names(&self.news(voice).ids) {
+            return self.odd(paid, AnomalyKind::PaidTwice, &said.amount, voice);
+        }
         if !is_news {
             return self.late_details(paid, said, voice);
         }

@@ -56,6 +56,7 @@ impl Attempt<'_> {
                 reserved: Vec::new(),
                 parts,
                 debts: missing,
+                test: paid.test,
             }));
             return Ok(());
         }
@@ -336,6 +337,7 @@ impl Attempt<'_> {
             reserved,
             parts: takes.parts,
             debts: takes.missing,
+            test: paid.test,
         }));
     }
 }

@@ -91,6 +91,7 @@ fn create(generator: &mut Generator) -> Command {
         provider: "yookassa".into(),
         merchant_account: "shop".into(),
         purpose: purpose(generator),
+        automatic: false,
     })
 }
 
@@ -115,6 +116,7 @@ fn purpose(generator: &mut Generator) -> Purpose {
 pub(crate) fn price_of(purpose: &Purpose) -> Option<Money> {
     match purpose {
         Purpose::TopUp(money) => Some(money.clone()),
+        Purpose::Subscription { .. } | Purpose::Renewal { .. } => None,
         Purpose::Package { package, currency } => {
             let mut prices = PRICES.iter();
             let found = prices.find(|price| (price.0, price.1) == (package, currency))?;
@@ -524,6 +526,7 @@ pub(crate) fn create_for(package: &str) -> Command {
         provider: "yookassa".into(),
         merchant_account: "shop".into(),
         purpose: package_for(package, "RUB"),
+        automatic: false,
     })
 }
 

@@ -275,6 +275,14 @@ impl Wallet {
                     ..Hold::default()
                 });
             }
+            Payload::SubscriptionStarted(_)
+            | Payload::SubscriptionRenewed(_)
+            | Payload::SubscriptionPastDue(_)
+            | Payload::SubscriptionCanceled(_)
+            | Payload::SubscriptionResumed(_)
+            | Payload::SubscriptionEnded(_) => {
+                unreachable!("subscriptions are not asked for here")
+            }
             Payload::HoldExtended(extended) => {
                 for hold in self
                     .holds
