@@ -345,17 +345,21 @@ impl Attempt<'_> {
 /// The refund that the provider speaks of: the one that is named, that has one
 /// of the ids, or that runs with this amount.
 fn refund_meant<'p>(paid: &'p Paid, said: &RecordRefund) -> Try<Option<&'p Payback>> {
+    let has_id = |back: &&Payback| back.ids.iter().any(|id| said.provider_ids.contains(id));
+    let by_id = paid.refunds.iter().rfind(has_id);
+    // What is done under these ids is not done again, whatever is named.
+    if by_id.is_some_and(|back| back.state == PaybackState::Done) {
+        return Ok(by_id);
+    }
     if let Some(named) = said.refund {
         let found = paid.refunds.iter().find(|back| back.position == named);
         return found.map(Some).ok_or(Rejection::RefundNotFound);
     }
-    let has_id = |back: &&Payback| back.ids.iter().any(|id| said.provider_ids.contains(id));
     let runs = |back: &&Payback| {
         back.state == PaybackState::Running
             && back.amount == said.amount.amount
             && paid.amount.currency == said.amount.currency
     };
-    let by_id = paid.refunds.iter().rfind(has_id);
     Ok(by_id.or_else(|| paid.refunds.iter().find(runs)))
 }
 
