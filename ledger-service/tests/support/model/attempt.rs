@@ -371,7 +371,10 @@ impl<'a> Attempt<'a> {
         let left = left.chain(own.holds.iter().map(|hold| hold.asset.clone()));
         let mut left = left.chain(refunds.map(|part| part.asset.clone()));
         let owed = own.debts.iter().map(|debt| debt.asset.clone()).min();
-        let asset = left.next().or(owed);
+        // Not before the last refund has ended, whatever it reserves.
+        let paid = own.paid.iter().map(|(currency, _)| currency.clone());
+        let running = paid.min().filter(|_| !own.refunds.is_empty());
+        let asset = left.next().or(owed).or(running);
         if let Some(asset) = asset {
             return Err(Rejection::AccountNotEmpty {
                 account: (&self.request.account).into(),

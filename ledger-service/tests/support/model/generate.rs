@@ -252,11 +252,11 @@ impl Generator {
 
     fn request(&mut self) -> Request {
         let (account, command) = super::intents::random(self);
-        self.annotated(account, command)
+        self.annotated(&account, command)
     }
 
-    fn annotated(&mut self, account: Name, command: Command) -> Request {
-        let mut request = self.request_for(&account, command);
+    fn annotated(&mut self, account: &str, command: Command) -> Request {
+        let mut request = self.request_for(account, command);
         match self.random.random_range(0..1_000) {
             0..5 => self.annotate(&mut request, "secret", "1"),
             5..10 => {
@@ -282,7 +282,7 @@ impl Generator {
                 Command::Charge(_) | Command::Credit(_) | Command::Adjust(_) | Command::Transfer(_)
             );
             if is_fit {
-                return self.annotated(account, command);
+                return self.annotated(&account, command);
             }
         }
     }

@@ -70,7 +70,8 @@ pub(crate) fn random(generator: &mut Generator) -> (Name, Command) {
         431 => scripts::debtor(generator),
         432 => scripts::collector(generator),
         433..440 => scripts::holder(generator),
-        440..453 => {
+        440..442 => scripts::leaver(generator),
+        442..455 => {
             let amount = generator.random.random_range(1..8);
             ("tg:heap".into(), take("CREDIT", amount))
         }
@@ -164,7 +165,7 @@ fn asset(generator: &mut Generator) -> Name {
     ["RUB", "RUB", "CREDIT", "FREE_OP", "XP"][generator.random.random_range(0..5)].into()
 }
 
-fn set_to(asset: &str, available: i64, expected: i64) -> Command {
+pub(crate) fn set_to(asset: &str, available: i64, expected: i64) -> Command {
     let change = Change::SetTo {
         available,
         expected,

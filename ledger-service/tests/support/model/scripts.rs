@@ -3,7 +3,7 @@
 
 use ledger_core::{
     Command, Name,
-    command::{CaptureHold, OpenAccount, Refund, RefundPayment, ReleaseHold, Target},
+    command::{CaptureHold, CloseAccount, OpenAccount, Refund, RefundPayment, ReleaseHold, Target},
     payment::RefundVia,
 };
 
@@ -11,6 +11,7 @@ use rand::Rng as _;
 
 use super::{
     generate::Generator,
+    intents::set_to,
     payments::{create_for, failed_back, heard_of, heard_of_package, said_back},
 };
 use crate::support::ask::{hold, take};
@@ -143,6 +144,31 @@ pub(crate) fn holder(generator: &mut Generator) -> (Name, Command) {
         };
         let end = generator.request_for(&account, end);
         generator.much_later.push_back(end);
+    }
+    (account, Command::OpenAccount(OpenAccount {}))
+}
+
+/// Who has nothing left and leaves, while a refund runs that reserves nothing.
+pub(crate) fn leaver(generator: &mut Generator) -> (Name, Command) {
+    let account: Name = format!("tg:l{}", generator.counter).into();
+    let id = format!("l-{}", generator.counter);
+    let heard = generator.request_for(&account, heard_of(&id, 10_000));
+    let payment = Target::Request(heard.request_id.unwrap());
+    generator.later.push_back(heard);
+    let empty = [("FREE_OP", 2), ("CREDIT", 5), ("RUB", 10_000)];
+    for (asset, amount) in empty {
+        later(generator, &account, set_to(asset, 0, amount));
+    }
+    let refund = Command::RefundPayment(RefundPayment {
+        payment,
+        amount: None,
+        via: RefundVia::Provider,
+        document_number: None,
+    });
+    let close = || Command::CloseAccount(CloseAccount {});
+    for command in [refund, close(), failed_back(&id, 10_000), close()] {
+        let request = generator.request_for(&account, command);
+        generator.much_later.push_back(request);
     }
     (account, Command::OpenAccount(OpenAccount {}))
 }
