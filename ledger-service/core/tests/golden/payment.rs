@@ -53,6 +53,29 @@ fn debt() -> Debt {
     }
 }
 
+/// A payment that nobody has created.
+pub(crate) fn succeeded_at_once() -> Payload {
+    let money = |amount| Money {
+        currency: "RUB".into(),
+        amount,
+    };
+    Payload::PaymentSucceeded(PaymentSucceeded {
+        provider: "yookassa".into(),
+        merchant_account: "506751".into(),
+        provider_ids: vec![ProviderId {
+            kind: "payment".into(),
+            id: "22e12f66".into(),
+        }],
+        amount: money(30_000),
+        income: Some(money(28_950)),
+        test: true,
+        payment: None,
+        purpose: None,
+        refund: PaymentRefundPolicy::default(),
+        is_limited: false,
+    })
+}
+
 /// Each with its name.
 pub(crate) fn events() -> Vec<(&'static str, Payload)> {
     let planned = |lot, expires_after_us| PlannedLot {
