@@ -57,13 +57,25 @@ pub const DEBTS_MAX: usize = 16;
 /// How many refunds of payments may run in one account.
 pub const OPEN_REFUNDS_MAX: usize = 16;
 
+/// How much that is odd of one payment is recorded; what is said after that is
+/// refused as recorded.
+pub const PAYMENT_ANOMALIES_MAX: usize = 16;
+
 /// How many subscriptions an account may have.
 pub const SUBSCRIPTIONS_MAX: usize = 8;
 
-/// How many periods of a subscription may be paid for ahead before no more are
-/// sold.
-pub const QUEUED_PERIODS_MAX: usize = 4;
+/// How many subscriptions that have ended an account remembers: a renewal that
+/// comes late finds its plan there.
+pub const ENDED_SUBSCRIPTIONS_MAX: usize = 8;
+
+/// How many periods of a subscription may be paid for, what runs included,
+/// before no more are sold.
+pub const PERIODS_PAID_MAX: usize = 6;
 
 /// How long before the end of a period its renewal is first tried: an hour, in
 /// microseconds.
 pub const RENEWAL_LEAD_US: i64 = 3600 * 1_000_000;
+
+/// How long access may outlive a period that is not renewed: 31 days, in
+/// microseconds.
+pub const GRACE_US_MAX: i64 = 31 * 24 * 3600 * 1_000_000;

@@ -73,6 +73,19 @@ pub(crate) fn basis_share(basis: i64, part: i64, whole: i64) -> i64 {
     i64::try_from(share).unwrap_or(basis)
 }
 
+/// The share of `amount`, paid for the time from one moment until another, that
+/// is for what is left of it at `now`, rounded down.
+#[must_use]
+pub(crate) fn share_of_time(
+    amount: i64,
+    (from, until): (Timestamp, Timestamp),
+    now: Timestamp,
+) -> i64 {
+    let whole = until.us_since(from).max(1);
+    let left = until.us_since(now).clamp(0, whole);
+    basis_share(amount, left, whole)
+}
+
 /// Divides `whole` among `weights` in proportion: ⌊whole · weight / sum⌋ each,
 /// and what that leaves to the largest remainders, the first of equals. Sums to
 /// `whole`. Weights are above 0, `whole` is 0 or more.

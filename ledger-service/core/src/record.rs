@@ -3,7 +3,7 @@
 
 mod payment;
 
-pub use payment::{PaidLot, PaymentRecord, RefundEnd, RefundRecord};
+pub use payment::{Anomaly, PaidLot, PaymentRecord, RefundEnd, RefundRecord};
 
 use crate::{
     account::{Hold, Lot, take_from_end, take_from_front},

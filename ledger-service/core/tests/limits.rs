@@ -546,6 +546,7 @@ fn a_debt_of_a_lot_is_added_to_that_of_the_same_lot() {
             parts: Vec::new(),
             debts,
             test: false,
+            gives: Vec::new(),
         };
         let mut event = first.clone();
         event.payload = Payload::PaymentRefunded(refunded);

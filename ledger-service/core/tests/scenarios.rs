@@ -108,7 +108,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    account adjust catalog charge credit expiry expiry_in_time hold payback payment payments policy
+    account adjust catalog charge credit expiry expiry_in_time hold payback payment payments periods policy
     refund subscription transfer
 }
 

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use ledger_core::{
-    Name, Timestamp, account::Subscription, catalog::Catalog, limits::RENEWAL_LEAD_US,
+    Name, Timestamp,
+    account::Subscription,
+    catalog::Catalog,
+    limits::{GRACE_US_MAX, RENEWAL_LEAD_US},
 };
 use ledger_proto::v1;
 use minicbor::{Decode, Encode};
@@ -23,17 +26,17 @@ pub(super) fn of_account(look: &Look) -> Vec<v1::Subscription> {
     let present = look.present();
     let subscriptions = present.subscriptions.iter();
     subscriptions
-        .map(|it| rendered(&look.name, it, catalog))
+        .map(|it| rendered(&look.name, it, (catalog, look.snapshot.now)))
         .collect()
 }
 
 fn rendered(
     name: &AccountName,
     subscription: &Subscription,
-    catalog: &Catalog,
+    (catalog, now): (&Catalog, Timestamp),
 ) -> v1::Subscription {
     let plan = catalog.subscriptions.get(subscription.plan.as_str());
-    render::subscription(name, subscription, plan)
+    render::subscription(name, subscription, plan, now)
 }
 
 /// What is due in a book.
@@ -115,14 +118,13 @@ impl DueListing {
 }
 
 /// How long before an account has something to do by itself a subscription of it
-/// may be due: accounts are found by the former.
+/// may be due: accounts are found by the former. A grace that has begun may be one
+/// that the catalog has no more.
 fn lead_us(catalog: &Catalog) -> i64 {
     let plans = catalog.subscriptions.values();
-    let leads = plans.flat_map(|plan| {
-        let notices = plan.notify_before_us.iter().copied();
-        notices.chain([plan.grace_us])
-    });
-    leads.chain([RENEWAL_LEAD_US]).max().unwrap_or(0)
+    let notices = plans.flat_map(|plan| plan.notify_before_us.iter().copied());
+    let leads = notices.chain([RENEWAL_LEAD_US, GRACE_US_MAX]);
+    leads.max().unwrap_or(GRACE_US_MAX)
 }
 
 async fn due(
@@ -152,7 +154,7 @@ async fn due(
             let notice = subscription.notice_at(notices, due_by);
             if renewal_due || notice.is_some() {
                 found.push(v1::DueSubscription {
-                    subscription: Some(rendered(&name, subscription, catalog)),
+                    subscription: Some(rendered(&name, subscription, (catalog, snapshot.now))),
                     renewal_due,
                     notice_time: notice.map(render::timestamp),
                 });

@@ -321,6 +321,7 @@ impl Counting {
             | Payload::SubscriptionPastDue(_)
             | Payload::SubscriptionCanceled(_)
             | Payload::SubscriptionResumed(_)
+            | Payload::SubscriptionRescheduled(_)
             | Payload::TransferSent(_)
             | Payload::TransferReceived(_)
             | Payload::AccountBlocked

@@ -136,7 +136,10 @@ impl Account {
             Payload::SubscriptionStarted(started) => {
                 self.subscription_started(started, event.position);
             }
-            Payload::SubscriptionRenewed(renewed) => self.subscription_renewed(renewed)?,
+            Payload::SubscriptionRenewed(renewed) => {
+                self.subscription_renewed(renewed, event.recorded_at)?;
+            }
+            Payload::SubscriptionRescheduled(moved) => self.subscription_rescheduled(moved)?,
             Payload::SubscriptionPastDue(due) => self.subscription_past_due(due)?,
             Payload::SubscriptionCanceled(changed) => self.subscription_canceled(changed, true)?,
             Payload::SubscriptionResumed(changed) => self.subscription_canceled(changed, false)?,

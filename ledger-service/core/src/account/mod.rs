@@ -23,7 +23,7 @@ pub use evolve::EvolveError;
 pub use hold::Hold;
 pub use lot::{Funding, Lot, take_from_end, take_from_front, total};
 pub use refund::OpenRefund;
-pub use subscription::{QueuedPeriod, Subscription};
+pub use subscription::{EndedSubscription, Subscription, SubscriptionPeriod};
 pub use window::Window;
 
 use crate::{
@@ -114,6 +114,10 @@ pub struct Account {
     /// What was bought by itself this month; absent if nothing ever was.
     #[n(21)]
     pub auto_top_ups: Option<AutoTopUps>,
+    /// The latest subscriptions that have ended, the latest last.
+    #[n(22)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub ended_subscriptions: Vec<EndedSubscription>,
 }
 
 /// Whether an account takes requests.

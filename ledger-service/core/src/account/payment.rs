@@ -48,7 +48,7 @@ impl Account {
             self.lose(&part.asset, part.amount);
         }
         self.owe(&refunded.debts);
-        self.drop_queued(refunded.payment);
+        self.period_paid_back(refunded);
         let back = self
             .paid_back
             .get_or_insert_default(&refunded.amount.currency);

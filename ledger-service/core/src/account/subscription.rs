@@ -2,16 +2,17 @@
 
 use minicbor::{CborLen, Decode, Encode};
 
-use super::Account;
+use super::{Account, Lot};
 use crate::{
     catalog::{Period, Renewal},
     event::{
-        Credited, PlannedLot, SubscriptionChanged, SubscriptionEnded, SubscriptionPastDue,
-        SubscriptionRenewed, SubscriptionStarted,
+        Credited, EndReason, PaymentRefunded, PeriodTimes, PlannedLot, SubscriptionChanged,
+        SubscriptionEnded, SubscriptionPastDue, SubscriptionRenewed, SubscriptionRescheduled,
+        SubscriptionStarted,
     },
-    limits::RENEWAL_LEAD_US,
+    limits::{ENDED_SUBSCRIPTIONS_MAX, RENEWAL_LEAD_US},
     name::Name,
-    primitives::{Money, Timestamp},
+    primitives::{Money, Timestamp, share_of_time},
 };
 
 /// A subscription that has not ended.
@@ -24,79 +25,80 @@ pub struct Subscription {
     /// Its plan.
     #[n(1)]
     pub plan: Name,
-    /// When it began: ends of periods are counted from here.
+    /// When it began.
     #[n(2)]
     pub started_at: Timestamp,
-    /// How long a period is.
-    #[n(3)]
-    pub length: Period,
-    /// How many periods are paid for, queued ones included.
-    #[n(4)]
-    pub periods: u32,
-    /// When what runs began.
-    #[n(5)]
-    pub starts_at: Timestamp,
-    /// When what runs ends.
-    #[n(6)]
-    pub ends_at: Timestamp,
     /// How the next period is paid for.
-    #[n(7)]
+    #[n(3)]
     pub renewal: Renewal,
     /// How long access outlives a period that is not renewed, in microseconds.
-    #[n(8)]
+    #[n(4)]
     #[cbor(default, skip_if = "is_zero")]
     pub grace_us: i64,
     /// It ends with what is paid for.
-    #[n(9)]
+    #[n(5)]
     pub canceled: bool,
     /// The end of the grace, if a period has ended unrenewed.
-    #[n(10)]
+    #[n(6)]
     pub past_due_until: Option<Timestamp>,
-    /// The payment of what runs.
-    #[n(11)]
-    pub payment: u64,
-    /// What was paid with it.
-    #[n(12)]
-    pub paid: Money,
     /// The payment that is to renew it, if one is open.
-    #[n(13)]
+    #[n(7)]
     pub attempt: Option<u64>,
     /// How many such payments have failed for the next period.
-    #[n(14)]
+    #[n(8)]
     pub failures: u32,
     /// When the last of them did.
-    #[n(15)]
+    #[n(9)]
     pub failed_at: Option<Timestamp>,
-    /// The lots that last as long as what runs.
-    #[n(16)]
-    #[cbor(default, skip_if = "Vec::is_empty")]
-    pub lots: Vec<u64>,
-    /// Periods that are paid for and have not begun, the first first.
-    #[n(17)]
-    #[cbor(default, skip_if = "Vec::is_empty")]
-    pub queued: Vec<QueuedPeriod>,
-    /// What the period that has just begun still has to give.
-    #[n(18)]
-    #[cbor(default, skip_if = "Vec::is_empty")]
-    pub gives: Vec<PlannedLot>,
+    /// The paid periods that have not ended, in the order of time, those that
+    /// wait last; and of those that have ended the last, until another one
+    /// begins. Never empty.
+    #[n(10)]
+    pub periods: Vec<SubscriptionPeriod>,
 }
 
-/// A period that is paid for and has not begun.
+/// A period of a subscription, paid for with one payment.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 #[cbor(map)]
-pub struct QueuedPeriod {
-    /// When it ends.
+pub struct SubscriptionPeriod {
+    /// When it begins and ends.
     #[n(0)]
-    pub ends_at: Timestamp,
-    /// Its payment.
+    pub times: PeriodTimes,
+    /// How long it is.
     #[n(1)]
-    pub payment: u64,
-    /// What was paid.
+    pub length: Period,
+    /// What was paid for it and is not paid back.
     #[n(2)]
     pub paid: Money,
-    /// What it gives when it begins.
+    /// What it gives waits until it begins.
     #[n(3)]
+    pub waits: bool,
+    /// What it still has to give.
+    #[n(4)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
     pub gives: Vec<PlannedLot>,
+    /// The lots that last as long as it.
+    #[n(5)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub lots: Vec<u64>,
+}
+
+/// A subscription that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(map)]
+pub struct EndedSubscription {
+    /// The position of the event that started it: its id.
+    #[n(0)]
+    pub position: u64,
+    /// Its plan.
+    #[n(1)]
+    pub plan: Name,
+    /// The currency that it was paid in.
+    #[n(2)]
+    pub currency: Name,
+    /// Why it has ended.
+    #[n(3)]
+    pub reason: EndReason,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]
@@ -104,23 +106,77 @@ const fn is_zero(value: &i64) -> bool {
     *value == 0
 }
 
+impl SubscriptionPeriod {
+    /// What of the money that was paid for it is for the time after `now`, in
+    /// minor units.
+    #[must_use]
+    pub fn unused(&self, now: Timestamp) -> i64 {
+        self.share_left(self.paid.amount, now)
+    }
+
+    /// What of `amount` is for the time of the period that is after `now`.
+    #[must_use]
+    pub fn share_left(&self, amount: i64, now: Timestamp) -> i64 {
+        share_of_time(amount, (self.times.starts_at, self.times.ends_at), now)
+    }
+}
+
 impl Subscription {
     /// When something happens to it by time alone.
     #[must_use]
     pub fn due_at(&self) -> Timestamp {
-        if self.gives.is_empty() {
-            self.past_due_until.unwrap_or(self.ends_at)
-        } else {
-            self.starts_at
+        let begins = self.giving().or(self.periods.first());
+        let begins = begins.filter(|period| period.waits || !period.gives.is_empty());
+        if let Some(period) = begins {
+            return period.times.starts_at;
         }
+        let mut given = self.periods.iter().rev().filter(|period| !period.waits);
+        let end = given.next().map(|period| period.times.ends_at);
+        self.past_due_until.or(end).unwrap_or_default()
     }
 
-    /// Until when is paid for, queued periods included.
+    /// The period that has begun and has not given all that it gives.
+    #[must_use]
+    pub fn giving(&self) -> Option<&SubscriptionPeriod> {
+        let mut begun = self.periods.iter().filter(|period| !period.waits);
+        begun.find(|period| !period.gives.is_empty())
+    }
+
+    /// The period that runs at `now`; if none does, the next or the last one.
+    #[must_use]
+    pub fn running(&self, now: Timestamp) -> Option<&SubscriptionPeriod> {
+        let mut periods = self.periods.iter();
+        let runs = periods.find(|period| period.times.ends_at > now);
+        runs.or(self.periods.last())
+    }
+
+    /// How many of its periods have not ended at `now`.
+    #[must_use]
+    pub fn ahead(&self, now: Timestamp) -> usize {
+        let periods = self.periods.iter();
+        periods.filter(|period| period.times.ends_at > now).count()
+    }
+
+    /// Until when is paid for, periods that wait included.
     #[must_use]
     pub fn paid_until(&self) -> Timestamp {
-        self.queued
-            .last()
-            .map_or(self.ends_at, |queued| queued.ends_at)
+        let last = self.periods.last();
+        last.map(|period| period.times.ends_at).unwrap_or_default()
+    }
+
+    /// The currency that it was last paid in.
+    #[must_use]
+    pub fn currency(&self) -> Name {
+        let last = self.periods.last();
+        last.map(|period| period.paid.currency.clone())
+            .unwrap_or_default()
+    }
+
+    /// The period that a lot lasts as long as.
+    #[must_use]
+    pub fn period_of_lot(&self, lot: u64) -> Option<&SubscriptionPeriod> {
+        let mut periods = self.periods.iter();
+        periods.find(|period| period.lots.contains(&lot))
     }
 
     /// When the payment of the next period is to be created: shortly before the
@@ -129,11 +185,11 @@ impl Subscription {
     #[must_use]
     pub fn next_renewal_at(&self, retries_us: &[i64]) -> Option<Timestamp> {
         let is_ours = self.renewal == Renewal::SavedMethod && !self.canceled;
-        if !is_ours || self.attempt.is_some() || !self.queued.is_empty() {
+        if !is_ours || self.attempt.is_some() {
             return None;
         }
         let Some(failed_at) = self.failed_at else {
-            return Some(self.ends_at.plus_us(RENEWAL_LEAD_US.saturating_neg()));
+            return Some(self.paid_until().plus_us(RENEWAL_LEAD_US.saturating_neg()));
         };
         let index = usize::try_from(self.failures).ok()?.checked_sub(1)?;
         Some(failed_at.plus_us(*retries_us.get(index)?))
@@ -156,6 +212,52 @@ impl Subscription {
     pub fn renews(&self) -> bool {
         !self.canceled && self.renewal != Renewal::None
     }
+
+    /// Forgets periods that have ended and been followed by another one.
+    fn forget(&mut self, now: Timestamp) {
+        let is_over = |first: &SubscriptionPeriod, second: &SubscriptionPeriod| {
+            first.times.ends_at <= now && first.gives.is_empty() && !second.waits
+        };
+        while let [first, second, ..] = self.periods.as_slice()
+            && is_over(first, second)
+        {
+            self.periods.remove(0);
+        }
+    }
+
+    fn paid_with_mut(&mut self, payment: u64) -> Option<&mut SubscriptionPeriod> {
+        let mut periods = self.periods.iter_mut();
+        periods.find(|period| period.times.payment == payment)
+    }
+
+    fn begin(&mut self, renewed: &SubscriptionRenewed) -> Result<(), u64> {
+        let position = self.position;
+        let period = self.paid_with_mut(renewed.payment);
+        let period = period.filter(|period| period.waits).ok_or(position)?;
+        period.waits = false;
+        period.gives.clone_from(&renewed.gives);
+        Ok(())
+    }
+
+    fn add(&mut self, renewed: &SubscriptionRenewed) {
+        // Bought anew, it goes on; a renewal that was under way does not undo what
+        // its user said meanwhile.
+        if self.attempt != Some(renewed.payment) {
+            self.canceled = false;
+        }
+        self.attempt = None;
+        self.failures = 0;
+        self.failed_at = None;
+        self.past_due_until = None;
+        self.periods.push(SubscriptionPeriod {
+            times: renewed.times(),
+            length: renewed.length,
+            paid: renewed.paid.clone(),
+            waits: renewed.waits,
+            gives: renewed.gives.clone(),
+            lots: Vec::new(),
+        });
+    }
 }
 
 impl Account {
@@ -176,81 +278,106 @@ impl Account {
     }
 
     pub(super) fn subscription_started(&mut self, started: &SubscriptionStarted, position: u64) {
+        let first = SubscriptionPeriod {
+            times: PeriodTimes {
+                payment: started.payment,
+                starts_at: started.starts_at,
+                ends_at: started.ends_at,
+                counted_from: started.starts_at,
+                number: 1,
+            },
+            length: started.length,
+            paid: started.paid.clone(),
+            waits: false,
+            gives: Vec::new(),
+            lots: Vec::new(),
+        };
         self.subscriptions.push(Subscription {
             position,
             plan: started.plan.clone(),
             started_at: started.starts_at,
-            length: started.length,
-            periods: 1,
-            starts_at: started.starts_at,
-            ends_at: started.ends_at,
             renewal: started.renewal,
             grace_us: started.grace_us,
             canceled: false,
             past_due_until: None,
-            payment: started.payment,
-            paid: started.paid.clone(),
             attempt: None,
             failures: 0,
             failed_at: None,
-            lots: Vec::new(),
-            queued: Vec::new(),
-            gives: Vec::new(),
+            periods: vec![first],
         });
     }
 
     pub(super) fn subscription_renewed(
         &mut self,
         renewed: &SubscriptionRenewed,
+        at: Timestamp,
     ) -> Result<(), u64> {
-        self.remove_parts(&renewed.ended)?;
-        for lot in &renewed.ended {
-            self.lose(&lot.asset, lot.amount);
-        }
+        self.lose_passes(&renewed.ended)?;
         let subscription = self.subscription_mut(renewed.subscription)?;
         if renewed.begins {
-            if subscription.queued.is_empty() {
-                return Err(renewed.subscription);
-            }
-            subscription.gives = subscription.queued.remove(0).gives;
-            subscription.lots.clear();
+            subscription.begin(renewed)?;
         } else {
-            subscription.periods = subscription.periods.saturating_add(1);
-            // Bought anew, it goes on; a renewal that was under way does not undo
-            // what its user said meanwhile.
-            if subscription.attempt != Some(renewed.payment) {
-                subscription.canceled = false;
-            }
-            subscription.attempt = None;
-            subscription.failures = 0;
-            subscription.failed_at = None;
+            subscription.add(renewed);
         }
-        if !renewed.begins && !renewed.queued.is_empty() {
-            subscription.queued.push(QueuedPeriod {
-                ends_at: renewed.ends_at,
-                payment: renewed.payment,
-                paid: renewed.paid.clone(),
-                gives: renewed.queued.clone(),
+        subscription.forget(at);
+        Ok(())
+    }
+
+    /// Periods begin and end at other times, and what lasts as long as they do
+    /// with them, held or not. Those that are not named are gone.
+    pub(super) fn subscription_rescheduled(
+        &mut self,
+        rescheduled: &SubscriptionRescheduled,
+    ) -> Result<(), u64> {
+        let subscription = self.subscription_mut(rescheduled.subscription)?;
+        let mut periods = Vec::with_capacity(rescheduled.periods.len());
+        for times in &rescheduled.periods {
+            let found = subscription.paid_with_mut(times.payment).cloned();
+            periods.push(SubscriptionPeriod {
+                times: times.clone(),
+                ..found.ok_or(times.payment)?
             });
-            return Ok(());
         }
-        if renewed.begins || subscription.past_due_until.is_some() {
-            subscription.starts_at = renewed.starts_at;
+        if periods.is_empty() {
+            return Err(rescheduled.subscription);
         }
-        subscription.ends_at = renewed.ends_at;
-        subscription.past_due_until = None;
-        subscription.payment = renewed.payment;
-        subscription.paid = renewed.paid.clone();
+        subscription.periods.clone_from(&periods);
+        for period in &periods {
+            for lot in &period.lots {
+                self.expire_lot_at(*lot, period.times.ends_at);
+            }
+        }
+        Ok(())
+    }
+
+    fn expire_lot_at(&mut self, id: u64, at: Timestamp) {
+        if let Some(index) = self.lots.iter().position(|lot| lot.id == id) {
+            let mut lot = self.lots.remove(index);
+            lot.expires_at = Some(at);
+            self.add_part(&lot);
+        }
+        let held = self.holds.iter_mut().flat_map(|hold| &mut hold.parts);
+        let reserved = self.refunds.iter_mut().flat_map(|it| &mut it.parts);
+        for part in held.chain(reserved).filter(|part| part.id == id) {
+            part.expires_at = Some(at);
+        }
+    }
+
+    fn lose_passes(&mut self, ended: &[Lot]) -> Result<(), u64> {
+        self.remove_parts(ended)?;
+        for lot in ended {
+            self.lose(&lot.asset, lot.amount);
+        }
         Ok(())
     }
 
     pub(super) fn subscription_past_due(&mut self, due: &SubscriptionPastDue) -> Result<(), u64> {
         self.subscription_mut(due.subscription)?.past_due_until = Some(due.until);
         for id in &due.passes {
-            let index = self.lots.iter().position(|lot| lot.id == *id).ok_or(*id)?;
-            let mut lot = self.lots.remove(index);
-            lot.expires_at = Some(due.until);
-            self.add_part(&lot);
+            if self.lots.iter().all(|lot| lot.id != *id) {
+                return Err(*id);
+            }
+            self.expire_lot_at(*id, due.until);
         }
         Ok(())
     }
@@ -265,14 +392,19 @@ impl Account {
     }
 
     pub(super) fn subscription_ended(&mut self, ended: &SubscriptionEnded) -> Result<(), u64> {
-        self.subscription_mut(ended.subscription)?;
+        let currency = self.subscription_mut(ended.subscription)?.currency();
         self.subscriptions
             .retain(|subscription| subscription.position != ended.subscription);
-        self.remove_parts(&ended.ended)?;
-        for lot in &ended.ended {
-            self.lose(&lot.asset, lot.amount);
+        if self.ended_subscriptions.len() >= ENDED_SUBSCRIPTIONS_MAX {
+            self.ended_subscriptions.remove(0);
         }
-        Ok(())
+        self.ended_subscriptions.push(EndedSubscription {
+            position: ended.subscription,
+            plan: ended.plan.clone(),
+            currency,
+            reason: ended.reason,
+        });
+        self.lose_passes(&ended.ended)
     }
 
     /// A payment that was to renew a subscription was created.
@@ -294,16 +426,19 @@ impl Account {
         }
     }
 
-    /// A period that was paid for and has not begun is paid back.
-    pub(super) fn drop_queued(&mut self, payment: u64) {
-        for subscription in &mut self.subscriptions {
-            let before = subscription.queued.len();
-            subscription
-                .queued
-                .retain(|queued| queued.payment != payment);
-            let dropped = before.saturating_sub(subscription.queued.len());
-            let dropped = u32::try_from(dropped).unwrap_or(0);
-            subscription.periods = subscription.periods.saturating_sub(dropped);
+    /// What was paid for a period is paid back in part, and of one that waits
+    /// this is left to be given. One that is paid back whole ends by an event of
+    /// its own.
+    pub(super) fn period_paid_back(&mut self, refunded: &PaymentRefunded) {
+        let subscriptions = self.subscriptions.iter_mut();
+        let mut periods = subscriptions.filter_map(|it| it.paid_with_mut(refunded.payment));
+        let Some(period) = periods.next() else {
+            return;
+        };
+        let left = period.paid.amount.saturating_sub(refunded.amount.amount);
+        period.paid.amount = left.max(0);
+        if period.waits && !refunded.gives.is_empty() {
+            period.gives.clone_from(&refunded.gives);
         }
     }
 
@@ -313,11 +448,15 @@ impl Account {
         else {
             return;
         };
-        if !subscription.gives.is_empty() {
-            subscription.gives.remove(0);
+        let payment = credited.payment.unwrap_or_default();
+        let Some(period) = subscription.paid_with_mut(payment) else {
+            return;
+        };
+        if !period.gives.is_empty() {
+            period.gives.remove(0);
         }
-        if credited.lot.expires_at == Some(subscription.ends_at) {
-            subscription.lots.push(credited.lot.id);
+        if credited.lot.expires_at == Some(period.times.ends_at) {
+            period.lots.push(credited.lot.id);
         }
     }
 }

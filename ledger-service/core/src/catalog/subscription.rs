@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::content::{self, Bought};
 use super::context::Context;
-use super::limits::{DURATION_US_MAX, SUBSCRIPTIONS_MAX};
+use super::duration::DAY_US;
+use super::limits::SUBSCRIPTIONS_MAX;
 use super::model::{Offer, OnRepurchase, Period, Plan, Renewal, SecondSuccess};
 use super::reader::{Node, Section};
 use super::report::Report;
 use super::{block, list, offer, period, refund};
+use crate::limits::GRACE_US_MAX;
 use crate::name::Name;
 
 const KEYS: [&str; 11] = [
@@ -78,9 +80,7 @@ fn read(
     let on_repurchase = section
         .optional("on_repurchase")
         .and_then(|node| node.choice(&REPURCHASES, report));
-    let grace_us = section
-        .optional("grace")
-        .and_then(|node| node.duration(&(0..=DURATION_US_MAX), report));
+    let grace_us = read_grace(&section, period, report);
     let second_success = section
         .optional("second_success")
         .and_then(|node| node.choice(&SECOND_SUCCESSES, report));
@@ -98,6 +98,23 @@ fn read(
         second_success: second_success.unwrap_or(SecondSuccess::Extend),
         refund: refund::optional(&section, "refund", report),
     })
+}
+
+/// The grace, which is shorter than the shortest period.
+fn read_grace(section: &Section<'_>, period: Option<Period>, report: &mut Report) -> Option<i64> {
+    let node = section.optional("grace")?;
+    let grace_us = node.duration(&(0..=GRACE_US_MAX), report)?;
+    if period.is_some_and(|period| grace_us >= shortest_us(period)) {
+        report.add(&node.place, "must be shorter than the period");
+    }
+    Some(grace_us)
+}
+
+/// How long the shortest period of a length is: of months, the one with February.
+const fn shortest_us(period: Period) -> i64 {
+    let days = (period.months as i64).saturating_mul(28);
+    let days = days.saturating_add(period.days as i64);
+    days.saturating_mul(DAY_US)
 }
 
 /// The other subscriptions that this one can be changed to.

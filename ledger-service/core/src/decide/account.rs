@@ -13,6 +13,7 @@ pub(super) fn admit(work: &mut Work<'_>) -> Result<(), Rejection> {
     let id = &work.request.account;
     let command = &work.request.command;
     match work.account().status {
+        Status::Closed if is_said_of_payments(command) => return Ok(()),
         Status::Closed if !matches!(command, Command::OpenAccount(_) | Command::Sweep(_)) => {
             return Err(Rejection::AccountClosed { account: id.into() });
         }
@@ -42,6 +43,15 @@ pub(super) fn admit(work: &mut Work<'_>) -> Result<(), Rejection> {
         }
     }
     Ok(())
+}
+
+/// Whether it is about money that was paid or paid back: that is recorded, whatever
+/// has become of the account, and what was paid can be paid back.
+const fn is_said_of_payments(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::RecordPayment(_) | Command::RecordRefund(_) | Command::RefundPayment(_)
+    )
 }
 
 /// Whether a blocked account refuses the command. It still takes captures and
@@ -82,13 +92,15 @@ pub(super) fn close(mut work: Work<'_>) -> Result<Vec<Decided>, Rejection> {
     let holds = account.holds.iter().map(|hold| &hold.asset);
     let refunds = account.refunds.iter().flat_map(|refund| &refund.parts);
     let debts = account.debts.iter().map(|debt| &debt.asset);
-    let subscriptions = account.subscriptions.iter().map(|it| &it.paid.currency);
+    let subscriptions = account.subscriptions.iter();
+    let periods = subscriptions.flat_map(|subscription| &subscription.periods);
+    let subscribed = periods.map(|period| &period.paid.currency);
     let reserved = refunds.map(|part| &part.asset);
     // A refund that reserves nothing runs all the same: how it ends has to find
     // the account open. Who has one has paid in some currency.
     let runs = account.refunds.first();
     let running = runs.and_then(|_| account.paid.iter().next());
-    let mut left = lots.chain(holds).chain(reserved).chain(subscriptions);
+    let mut left = lots.chain(holds).chain(reserved).chain(subscribed);
     let owed = || debts.min().or(running.map(|(currency, _)| currency));
     if let Some(asset) = left.next().or_else(owed) {
         return Err(Rejection::AccountNotEmpty {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     account::{Account, Lot, Status, Subscription},
-    event::{Credited, Event, HoldEnded, LotExpired, Payload, RecurringPeriod},
+    event::{Credited, Event, HoldEnded, LotExpired, Payload, PeriodTimes, RecurringPeriod},
     name::Name,
 };
 
@@ -191,10 +191,18 @@ fn side_account<'w>(work: &'w Work<'_>, party: Party) -> &'w Account {
 /// What time does to a subscription: the next lot of a period that has begun, or
 /// its own next event.
 fn due_period(account: &Account, subscription: &Subscription, context: &Context<'_>) -> Payload {
-    let Some(planned) = subscription.gives.first() else {
+    let giving = subscription.giving();
+    let Some((period, planned)) = giving.and_then(|period| Some((period, period.gives.first()?)))
+    else {
         return subscription::due_event(account, subscription, context);
     };
-    let lot = planned_lot(planned, subscription.starts_at, Some(subscription.ends_at));
+    let PeriodTimes {
+        payment,
+        starts_at,
+        ends_at,
+        ..
+    } = period.times;
+    let lot = planned_lot(planned, starts_at, Some(ends_at));
     let mut side = Side::new(account);
     let lot = match side.check_room(1) {
         Ok(()) => side.place(lot),
@@ -202,7 +210,7 @@ fn due_period(account: &Account, subscription: &Subscription, context: &Context<
     };
     let before = account.totals(&lot.asset).balance;
     Payload::Credited(Credited {
-        payment: Some(subscription.payment),
+        payment: Some(payment),
         subscription: Some(subscription.position),
         settled: settles(account, &lot, &[]),
         ..credited(context.catalog, lot, before, None)

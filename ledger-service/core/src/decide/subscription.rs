@@ -1,162 +1,232 @@
 //! Subscriptions: what a paid period does to them, what time does, and who ends
 //! them.
 
-use super::{Context, Decided, Party, Rejection, grant::kind, work::Work};
+use super::{
+    Context, Decided, Party, Rejection,
+    grant::{has_badge, kind},
+    work::Work,
+};
 use crate::{
-    account::{Account, Lot, Subscription},
+    account::{Account, Lot, Subscription, SubscriptionPeriod},
     calendar::end_of_period,
-    catalog::AssetKind,
+    catalog::{AssetKind, OnRepurchase, Period},
     command::{CancelSubscription, ResumeSubscription},
     event::{
-        EndReason, PaidPeriod, Payload, PlannedLot, SubscriptionChanged, SubscriptionEnded,
-        SubscriptionPastDue, SubscriptionRenewed, SubscriptionStarted,
+        AnomalyKind, EndReason, PaidPeriod, Payload, PeriodTimes, PlannedLot, SubscriptionChanged,
+        SubscriptionEnded, SubscriptionPastDue, SubscriptionRenewed, SubscriptionRescheduled,
+        SubscriptionStarted,
     },
+    limits::{PERIODS_PAID_MAX, SUBSCRIPTIONS_MAX},
     primitives::{Money, Timestamp},
 };
 
 /// What a payment for a period does to the subscriptions of an account.
-pub(super) enum Turn<'a> {
-    /// It starts one, which may take the place of another.
-    Start {
-        ends_at: Timestamp,
-        upgraded: Option<&'a Subscription>,
-    },
-    /// It makes one longer, from now on.
-    Extend {
-        subscription: &'a Subscription,
-        ends_at: Timestamp,
-    },
-    /// It is kept until what runs has ended.
-    Queue {
-        subscription: &'a Subscription,
-        ends_at: Timestamp,
-    },
-    /// The period was paid for already, and a second payment is to be refunded.
-    Twice,
+pub(super) struct Turn<'a> {
+    /// The subscription that another one takes the place of.
+    upgraded: Option<&'a Subscription>,
+    step: Step<'a>,
+}
+
+enum Step<'a> {
+    /// It starts one.
+    Start(PeriodTimes),
+    /// It makes one longer; what it gives is given now.
+    Extend(&'a Subscription, PeriodTimes),
+    /// The same, but what it gives waits until the period begins.
+    Queue(&'a Subscription, PeriodTimes),
+    /// It comes to nothing and is to be refunded.
+    Nothing(AnomalyKind),
 }
 
 impl<'a> Turn<'a> {
-    /// What a payment for `period` does now.
-    pub(super) fn of(account: &'a Account, period: &PaidPeriod, context: &Context<'_>) -> Self {
-        let zone = &context.catalog.time_zone;
-        let running = match period.subscription {
-            Some(id) => account.subscription(id),
-            None => account
-                .subscriptions
-                .iter()
-                .find(|running| running.plan == period.plan),
+    /// What the payment for `period` does now.
+    pub(super) fn of(
+        account: &'a Account,
+        period: &PaidPeriod,
+        (payment, context): (u64, &Context<'_>),
+    ) -> Self {
+        let nothing = |kind| Self {
+            upgraded: None,
+            step: Step::Nothing(kind),
         };
-        let Some(subscription) = running else {
-            let replaced = period.upgrade_of;
-            return Self::Start {
-                ends_at: end_of_period(context.now, period.length, 1, zone),
-                upgraded: replaced.and_then(|id| account.subscription(id)),
+        let upgraded = period.upgrade_of.map(|id| account.subscription(id));
+        if upgraded == Some(None) || has_made_way(account, period) {
+            return nothing(AnomalyKind::NotAvailable);
+        }
+        let upgraded = upgraded.flatten();
+        let renewed = period.subscription.and_then(|id| account.subscription(id));
+        let mut subscriptions = account.subscriptions.iter();
+        let same = renewed.or_else(|| subscriptions.find(|running| running.plan == period.plan));
+        let Some(subscription) = same else {
+            let others = account.subscriptions.len();
+            if others >= SUBSCRIPTIONS_MAX && upgraded.is_none() {
+                return nothing(AnomalyKind::NotAvailable);
+            }
+            let (now, zone) = (context.now, &context.catalog.time_zone);
+            return Self {
+                upgraded,
+                step: Step::Start(PeriodTimes {
+                    payment,
+                    starts_at: now,
+                    ends_at: end_of_period(now, period.length, 1, zone),
+                    counted_from: now,
+                    number: 1,
+                }),
             };
         };
-        let paid_until = subscription.paid_until();
-        let is_second = period.starts_at.is_some_and(|starts| paid_until > starts);
-        if is_second && period.refunds_second {
-            return Self::Twice;
+        if is_second(subscription, period) {
+            return nothing(AnomalyKind::PeriodPaidTwice);
         }
-        let periods = subscription.periods.saturating_add(1);
-        let (start, length) = (subscription.started_at, subscription.length);
-        let ends_at = end_of_period(start, length, periods, zone);
-        let waits = period.queues && period.subscription.is_none();
-        if (waits && subscription.past_due_until.is_none()) || !subscription.queued.is_empty() {
-            Self::Queue {
-                subscription,
-                ends_at,
-            }
-        } else {
-            Self::Extend {
-                subscription,
-                ends_at,
-            }
+        if subscription.ahead(context.now) >= PERIODS_PAID_MAX {
+            return nothing(AnomalyKind::NotAvailable);
+        }
+        let times = next_times(subscription, period.length, (payment, context));
+        let is_queued = subscription.periods.iter().any(|period| period.waits);
+        let queues = period.on_repurchase == OnRepurchase::Queue && period.subscription.is_none();
+        let waits = is_queued || (queues && subscription.past_due_until.is_none());
+        let step = if waits { Step::Queue } else { Step::Extend };
+        Self {
+            upgraded,
+            step: step(subscription, times),
+        }
+    }
+
+    /// Why it comes to nothing, if it does.
+    pub(super) const fn anomaly(&self) -> Option<AnomalyKind> {
+        match self.step {
+            Step::Nothing(kind) => Some(kind),
+            Step::Start(_) | Step::Extend(..) | Step::Queue(..) => None,
         }
     }
 
     /// When the period ends whose lots are given now; nothing if none are.
     pub(super) const fn gives_until(&self) -> Option<Timestamp> {
-        match self {
-            Self::Start { ends_at, .. } | Self::Extend { ends_at, .. } => Some(*ends_at),
-            Self::Queue { .. } | Self::Twice => None,
+        match &self.step {
+            Step::Start(times) | Step::Extend(_, times) => Some(times.ends_at),
+            Step::Queue(..) | Step::Nothing(_) => None,
         }
     }
 
     /// The events of it, which come before those of the lots, and the
-    /// subscription. `next` is the position of the first of them.
+    /// subscription whose lots these are. `next` is the position of the first of
+    /// them.
     pub(super) fn events(
         self,
         account: &Account,
-        period: &PaidPeriod,
-        gives: &[PlannedLot],
-        (payment, paid): (u64, &Money),
+        (period, gives): (&PaidPeriod, &[PlannedLot]),
+        paid: &Money,
         (context, next): (&Context<'_>, u64),
     ) -> (Vec<Payload>, Option<u64>) {
-        let renewed = |subscription: &Subscription, ends_at| SubscriptionRenewed {
-            subscription: subscription.position,
-            starts_at: subscription.paid_until(),
-            ends_at,
-            payment,
-            paid: paid.clone(),
-            queued: Vec::new(),
-            begins: false,
-            ended: Vec::new(),
-        };
-        match self {
-            Self::Start { ends_at, upgraded } => {
-                let mut events: Vec<Payload> = Vec::new();
-                if let Some(old) = upgraded {
-                    let ended = passes(account, old, context);
-                    events.push(ending(old, EndReason::Upgraded, ended));
-                }
-                let position = next.saturating_add(u64::from(upgraded.is_some()));
+        let mut events: Vec<Payload> = Vec::new();
+        if let Some(old) = self.upgraded {
+            let ended = passes(account, old, context);
+            events.push(ending(old, EndReason::Upgraded, ended));
+        }
+        match self.step {
+            Step::Start(times) => {
+                let before = u64::try_from(events.len()).unwrap_or(u64::MAX);
                 events.push(Payload::SubscriptionStarted(SubscriptionStarted {
                     plan: period.plan.clone(),
                     length: period.length,
                     renewal: period.renewal,
                     grace_us: period.grace_us,
-                    starts_at: context.now,
-                    ends_at,
-                    payment,
+                    starts_at: times.starts_at,
+                    ends_at: times.ends_at,
+                    payment: times.payment,
                     paid: paid.clone(),
                 }));
-                (events, Some(position))
+                (events, Some(next.saturating_add(before)))
             }
-            Self::Extend {
-                subscription,
-                ends_at,
-            } => {
+            Step::Extend(subscription, times) => {
                 let is_late = subscription.past_due_until.is_some();
                 let ended = is_late.then(|| passes(account, subscription, context));
-                let renewed = SubscriptionRenewed {
+                events.push(Payload::SubscriptionRenewed(SubscriptionRenewed {
                     ended: ended.unwrap_or_default(),
-                    ..renewed(subscription, ends_at)
-                };
-                (
-                    vec![Payload::SubscriptionRenewed(renewed)],
-                    Some(subscription.position),
-                )
+                    ..renewed(subscription, &times, (period.length, paid))
+                }));
+                (events, Some(subscription.position))
             }
-            Self::Queue {
-                subscription,
-                ends_at,
-            } => {
-                let renewed = SubscriptionRenewed {
-                    queued: gives.to_vec(),
-                    ..renewed(subscription, ends_at)
-                };
-                (vec![Payload::SubscriptionRenewed(renewed)], None)
+            Step::Queue(subscription, times) => {
+                events.push(Payload::SubscriptionRenewed(SubscriptionRenewed {
+                    waits: true,
+                    gives: gives.to_vec(),
+                    ..renewed(subscription, &times, (period.length, paid))
+                }));
+                (events, None)
             }
-            Self::Twice => (Vec::new(), None),
+            Step::Nothing(_) => (Vec::new(), None),
         }
     }
 }
 
-/// The passes of what runs that are still there.
+/// Whether the subscription that a payment renews has made way for another one,
+/// or was paid back. One that has ended by time is begun anew.
+fn has_made_way(account: &Account, period: &PaidPeriod) -> bool {
+    let mut ended = account.ended_subscriptions.iter();
+    ended.any(|ended| {
+        let has_made_way = matches!(ended.reason, EndReason::Upgraded | EndReason::Refunded);
+        has_made_way && Some(ended.position) == period.subscription
+    })
+}
+
+/// Whether what a payment pays for was paid for by another one meanwhile, and the
+/// catalog wants that refunded.
+fn is_second(subscription: &Subscription, period: &PaidPeriod) -> bool {
+    let is_renewed = period
+        .starts_at
+        .is_some_and(|starts| subscription.paid_until() > starts);
+    let is_bought = period.subscription.is_none() && period.on_repurchase == OnRepurchase::Refuse;
+    period.refunds_second && (is_renewed || is_bought)
+}
+
+/// When the period after all that is paid for begins and ends. One of another
+/// length is counted from its own beginning.
+fn next_times(
+    subscription: &Subscription,
+    length: Period,
+    (payment, context): (u64, &Context<'_>),
+) -> PeriodTimes {
+    let starts_at = subscription.paid_until();
+    let last = subscription.periods.last();
+    let last = last.filter(|last| last.length == length);
+    let (counted_from, number) = last.map_or((starts_at, 1), |last| {
+        (last.times.counted_from, last.times.number.saturating_add(1))
+    });
+    let zone = &context.catalog.time_zone;
+    PeriodTimes {
+        payment,
+        starts_at,
+        ends_at: end_of_period(counted_from, length, number, zone),
+        counted_from,
+        number,
+    }
+}
+
+fn renewed(
+    subscription: &Subscription,
+    times: &PeriodTimes,
+    (length, paid): (Period, &Money),
+) -> SubscriptionRenewed {
+    SubscriptionRenewed {
+        subscription: subscription.position,
+        starts_at: times.starts_at,
+        ends_at: times.ends_at,
+        payment: times.payment,
+        paid: paid.clone(),
+        gives: Vec::new(),
+        begins: false,
+        ended: Vec::new(),
+        waits: false,
+        length,
+        counted_from: times.counted_from,
+        number: times.number,
+    }
+}
+
+/// The passes of its periods that are still there.
 fn passes(account: &Account, subscription: &Subscription, context: &Context<'_>) -> Vec<Lot> {
     let lots = account.lots.iter();
-    let own = lots.filter(|lot| subscription.lots.contains(&lot.id));
+    let own = lots.filter(|lot| subscription.period_of_lot(lot.id).is_some());
     own.filter(|lot| kind(context.catalog, &lot.asset) == Some(AssetKind::Pass))
         .cloned()
         .collect()
@@ -171,12 +241,85 @@ fn ending(subscription: &Subscription, reason: EndReason, ended: Vec<Lot>) -> Pa
     })
 }
 
-/// The end of the subscription whose period a payment paid for that is paid back
-/// whole.
-pub(super) fn ended_by_refund(account: &Account, payment: u64) -> Option<Payload> {
+/// What becomes of the subscription when the period that a payment paid for is
+/// paid back, which has just taken `taken` of the lots: it ends with its only period; the periods after one that runs begin
+/// now, those after a later one a place earlier. Nothing if the period has ended
+/// and another one follows.
+pub(super) fn without_period(
+    account: &Account,
+    (payment, taken): (u64, &[Lot]),
+    context: &Context<'_>,
+) -> Option<Payload> {
+    let paid_with = |period: &SubscriptionPeriod| period.times.payment == payment;
     let mut subscriptions = account.subscriptions.iter();
-    let subscription = subscriptions.find(|running| running.payment == payment)?;
-    Some(ending(subscription, EndReason::Refunded, Vec::new()))
+    let subscription = subscriptions.find(|it| it.periods.iter().any(paid_with))?;
+    let now = context.now;
+    let (over, ahead): (Vec<_>, Vec<_>) = subscription
+        .periods
+        .iter()
+        .partition(|period| period.times.ends_at <= now);
+    if over.iter().any(|period| paid_with(period)) && !ahead.is_empty() {
+        return None;
+    }
+    let left = ahead.iter().filter(|period| !paid_with(period));
+    let left: Vec<&SubscriptionPeriod> = left.copied().collect();
+    if left.is_empty() {
+        let passes = passes(account, subscription, context);
+        let ended = passes.into_iter().filter_map(|pass| without(pass, taken));
+        let ended = ended.collect();
+        return Some(ending(subscription, EndReason::Refunded, ended));
+    }
+    Some(Payload::SubscriptionRescheduled(SubscriptionRescheduled {
+        subscription: subscription.position,
+        periods: moved_up(&ahead, &left, context),
+    }))
+}
+
+/// What is left of a lot.
+fn without(lot: Lot, taken: &[Lot]) -> Option<Lot> {
+    let id = lot.id;
+    let parts = taken.iter().filter(|part| part.id == id);
+    let left = parts.fold(lot, |left, part| Lot {
+        amount: left.amount.saturating_sub(part.amount),
+        basis: left.basis.saturating_sub(part.basis),
+        ..left
+    });
+    (left.amount > 0).then_some(left)
+}
+
+/// When the periods that are left begin and end. Up to the one that is gone they
+/// stay; the next one begins where that had begun, or now.
+fn moved_up(
+    before: &[&SubscriptionPeriod],
+    left: &[&SubscriptionPeriod],
+    context: &Context<'_>,
+) -> Vec<PeriodTimes> {
+    let mut moved: Vec<(PeriodTimes, Period)> = Vec::with_capacity(left.len());
+    for (index, period) in left.iter().enumerate() {
+        let place = before.get(index).map(|place| &place.times);
+        if place == Some(&period.times) {
+            moved.push((period.times.clone(), period.length));
+            continue;
+        }
+        let starts_at = match moved.last() {
+            Some((previous, _)) => previous.ends_at,
+            None => place.map_or(context.now, |place| place.starts_at.max(context.now)),
+        };
+        let follows = moved.last().filter(|(_, length)| *length == period.length);
+        let (counted_from, number) = follows.map_or((starts_at, 1), |(previous, _)| {
+            (previous.counted_from, previous.number.saturating_add(1))
+        });
+        let zone = &context.catalog.time_zone;
+        let times = PeriodTimes {
+            payment: period.times.payment,
+            starts_at,
+            ends_at: end_of_period(counted_from, period.length, number, zone),
+            counted_from,
+            number,
+        };
+        moved.push((times, period.length));
+    }
+    moved.into_iter().map(|(times, _)| times).collect()
 }
 
 /// What time does next to a subscription, and when; nothing if nothing is due.
@@ -199,16 +342,11 @@ pub(super) fn due_event(
     subscription: &Subscription,
     context: &Context<'_>,
 ) -> Payload {
-    if let Some(next) = subscription.queued.first() {
+    if let Some(next) = subscription.periods.iter().find(|period| period.waits) {
         return Payload::SubscriptionRenewed(SubscriptionRenewed {
-            subscription: subscription.position,
-            starts_at: subscription.ends_at,
-            ends_at: next.ends_at,
-            payment: next.payment,
-            paid: next.paid.clone(),
-            queued: Vec::new(),
             begins: true,
-            ended: Vec::new(),
+            gives: without_badges(account, &next.gives, context),
+            ..renewed(subscription, &next.times, (next.length, &next.paid))
         });
     }
     let has_grace = subscription.renews() && subscription.grace_us > 0;
@@ -216,7 +354,7 @@ pub(super) fn due_event(
         let passes = passes(account, subscription, context);
         return Payload::SubscriptionPastDue(SubscriptionPastDue {
             subscription: subscription.position,
-            until: subscription.ends_at.plus_us(subscription.grace_us),
+            until: subscription.paid_until().plus_us(subscription.grace_us),
             passes: passes.into_iter().map(|lot| lot.id).collect(),
         });
     }
@@ -226,6 +364,24 @@ pub(super) fn due_event(
         EndReason::NotRenewed
     };
     ending(subscription, reason, Vec::new())
+}
+
+/// What a period gives, without badges that the account has.
+fn without_badges(
+    account: &Account,
+    gives: &[PlannedLot],
+    context: &Context<'_>,
+) -> Vec<PlannedLot> {
+    let mut left: Vec<PlannedLot> = Vec::with_capacity(gives.len());
+    for planned in gives {
+        let asset = &planned.lot.asset;
+        let is_badge = kind(context.catalog, asset) == Some(AssetKind::Badge);
+        let is_given = is_badge && left.iter().any(|other| other.lot.asset == *asset);
+        if !is_given && !has_badge(account, context.catalog, asset) {
+            left.push(planned.clone());
+        }
+    }
+    left
 }
 
 /// Canceling a canceled one changes nothing. Nothing is taken: it runs to the

@@ -29,6 +29,7 @@ impl Payload {
                 Some(changed.subscription)
             }
             Self::SubscriptionEnded(ended) => Some(ended.subscription),
+            Self::SubscriptionRescheduled(moved) => Some(moved.subscription),
             _ => None,
         }
     }
@@ -178,6 +179,7 @@ impl Payload {
             Self::SubscriptionCanceled(_) => EventKind::SubscriptionCanceled,
             Self::SubscriptionResumed(_) => EventKind::SubscriptionResumed,
             Self::SubscriptionEnded(_) => EventKind::SubscriptionEnded,
+            Self::SubscriptionRescheduled(_) => EventKind::SubscriptionRescheduled,
         }
     }
 }

@@ -37,4 +37,5 @@ pub enum EventKind {
     SubscriptionCanceled = 31,
     SubscriptionResumed = 32,
     SubscriptionEnded = 33,
+    SubscriptionRescheduled = 34,
 }

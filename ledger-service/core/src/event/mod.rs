@@ -27,8 +27,8 @@ pub use payment::{
     PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
 };
 pub use subscription::{
-    EndReason, PaidPeriod, SubscriptionChanged, SubscriptionEnded, SubscriptionPastDue,
-    SubscriptionRenewed, SubscriptionStarted,
+    EndReason, PaidPeriod, PeriodTimes, SubscriptionChanged, SubscriptionEnded,
+    SubscriptionPastDue, SubscriptionRenewed, SubscriptionRescheduled, SubscriptionStarted,
 };
 
 use crate::{

@@ -8,7 +8,7 @@ use super::{
     Debt, PaidWith, PaymentAnomaly, PaymentCanceled, PaymentCreated, PaymentFeeRecorded,
     PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded, PaymentStatusRecorded,
     PaymentSucceeded, SubscriptionChanged, SubscriptionEnded, SubscriptionPastDue,
-    SubscriptionRenewed, SubscriptionStarted,
+    SubscriptionRenewed, SubscriptionRescheduled, SubscriptionStarted,
 };
 use crate::{
     account::Lot,
@@ -121,6 +121,9 @@ pub enum Payload {
     /// A subscription has ended.
     #[n(33)]
     SubscriptionEnded(#[n(0)] SubscriptionEnded),
+    /// Periods of a subscription moved, because one was paid back.
+    #[n(34)]
+    SubscriptionRescheduled(#[n(0)] SubscriptionRescheduled),
 }
 
 /// A lot was credited, or an equal one enlarged.

@@ -209,6 +209,11 @@ pub struct PaymentRefunded {
     #[n(9)]
     #[cbor(default, skip_if = "is_false")]
     pub test: bool,
+    /// Of a payment whose period of a subscription waits, and that is not paid
+    /// back whole: what the period gives from now on.
+    #[n(10)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub gives: Vec<PlannedLot>,
 }
 
 /// A refund of a payment came to nothing: what was reserved is back.
@@ -295,6 +300,13 @@ pub enum AnomalyKind {
     /// for the second; it is to be refunded.
     #[n(8)]
     PaidTwice,
+    /// What it pays for is not to be had any more: the package was bought as often
+    /// as it may be, as many periods are paid for ahead as may be, the
+    /// subscription that it renews or changes has made way for another or was paid
+    /// back, or the account is closed. Nothing was given for it; it is to be
+    /// refunded.
+    #[n(9)]
+    NotAvailable,
 }
 
 /// What an account owes: units that a refund could not take back, because they

@@ -4,7 +4,7 @@ use minicbor::{CborLen, Decode, Encode};
 
 use crate::{
     account::Lot,
-    catalog::{Period, Renewal},
+    catalog::{OnRepurchase, Period, Renewal},
     name::Name,
     primitives::{Money, Timestamp},
 };
@@ -26,9 +26,9 @@ pub struct PaidPeriod {
     /// How long access outlives a period that is not renewed, in microseconds.
     #[n(3)]
     pub grace_us: i64,
-    /// Of one that is bought again: it begins when what runs has ended.
+    /// What buying it again does while it runs.
     #[n(4)]
-    pub queues: bool,
+    pub on_repurchase: OnRepurchase,
     /// A second success for the same period is to be refunded.
     #[n(5)]
     pub refunds_second: bool,
@@ -74,7 +74,7 @@ pub struct SubscriptionStarted {
 }
 
 /// Another period of a subscription was paid for, or one that had been paid for
-/// began.
+/// begins.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct SubscriptionRenewed {
@@ -93,11 +93,11 @@ pub struct SubscriptionRenewed {
     /// What was paid.
     #[n(4)]
     pub paid: Money,
-    /// It begins when what runs has ended; until then this is kept.
+    /// Of a period that waits, and of one that had and begins: what it gives.
     #[n(5)]
     #[cbor(default, skip_if = "Vec::is_empty")]
-    pub queued: Vec<super::PlannedLot>,
-    /// A queued period begins.
+    pub gives: Vec<super::PlannedLot>,
+    /// A period that had been waiting begins.
     #[n(6)]
     #[cbor(default, skip_if = "is_false")]
     pub begins: bool,
@@ -105,6 +105,69 @@ pub struct SubscriptionRenewed {
     #[n(7)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub ended: Vec<Lot>,
+    /// It begins when what runs has ended.
+    #[n(8)]
+    #[cbor(default, skip_if = "is_false")]
+    pub waits: bool,
+    /// How long it is.
+    #[n(9)]
+    pub length: Period,
+    /// The moment that its end is counted from.
+    #[n(10)]
+    pub counted_from: Timestamp,
+    /// How many periods from there it ends.
+    #[n(11)]
+    pub number: u32,
+}
+
+impl SubscriptionRenewed {
+    /// When the period begins and ends.
+    #[must_use]
+    pub const fn times(&self) -> PeriodTimes {
+        PeriodTimes {
+            payment: self.payment,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            counted_from: self.counted_from,
+            number: self.number,
+        }
+    }
+}
+
+/// Periods of a subscription begin and end at other times, because one of them
+/// was paid back. The others move up: what the next one gives and time it pays for
+/// is not lost.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SubscriptionRescheduled {
+    /// The subscription.
+    #[n(0)]
+    pub subscription: u64,
+    /// The periods that there are from now on, in the order of time.
+    #[n(1)]
+    pub periods: Vec<PeriodTimes>,
+}
+
+/// When a period of a subscription begins and ends.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(map)]
+pub struct PeriodTimes {
+    /// Its payment.
+    #[n(0)]
+    pub payment: u64,
+    /// When it begins.
+    #[n(1)]
+    pub starts_at: Timestamp,
+    /// When it ends.
+    #[n(2)]
+    pub ends_at: Timestamp,
+    /// The moment that its end is counted from, so that months from the 31st come
+    /// back to it.
+    #[n(3)]
+    pub counted_from: Timestamp,
+    /// How many periods from there it ends.
+    #[n(4)]
+    pub number: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the encoder's signature")]

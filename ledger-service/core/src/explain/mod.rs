@@ -227,6 +227,7 @@ fn kind(payload: &Payload) -> LineKind {
         | Payload::SubscriptionPastDue(_)
         | Payload::SubscriptionCanceled(_)
         | Payload::SubscriptionResumed(_)
+        | Payload::SubscriptionRescheduled(_)
         | Payload::CatalogApplied(_) => LineKind::Other,
     }
 }

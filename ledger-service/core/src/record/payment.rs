@@ -7,6 +7,7 @@ use crate::{
         AnomalyKind, Credited, Debt, Event, PaidPeriod, Payload, PaymentAnomaly, PaymentCreated,
         PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
     },
+    limits::PAYMENT_ANOMALIES_MAX,
     name::Name,
     payment::{PaymentStatus, Purpose, RefundVia},
     primitives::{Money, Timestamp},
@@ -54,9 +55,20 @@ pub struct PaymentRecord {
     /// Its refunds, the oldest first.
     pub refunds: Vec<RefundRecord>,
     /// What was odd about it.
-    pub anomalies: Vec<AnomalyKind>,
+    pub anomalies: Vec<Anomaly>,
     /// Ids of refunds that were odd.
     odd_refund_ids: Vec<ProviderId>,
+}
+
+/// What was odd about a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anomaly {
+    /// What.
+    pub kind: AnomalyKind,
+    /// What the provider said it amounts to.
+    pub amount: Money,
+    /// The ids that came along and had not been known.
+    pub provider_ids: Vec<ProviderId>,
 }
 
 /// A lot that a payment gave.
@@ -252,7 +264,11 @@ impl PaymentRecord {
     }
 
     fn wonder(&mut self, anomaly: &PaymentAnomaly) {
-        self.anomalies.push(anomaly.kind);
+        self.anomalies.push(Anomaly {
+            kind: anomaly.kind,
+            amount: anomaly.amount.clone(),
+            provider_ids: anomaly.provider_ids.ids.clone(),
+        });
         let ids = &anomaly.provider_ids.ids;
         let is_paid = self.status == PaymentStatus::Succeeded;
         match anomaly.kind {
@@ -267,7 +283,8 @@ impl PaymentRecord {
             | AnomalyKind::CanceledAfterSuccess
             | AnomalyKind::SucceededAfterCancel
             | AnomalyKind::PeriodPaidTwice
-            | AnomalyKind::PaidTwice => self.know(ids),
+            | AnomalyKind::PaidTwice
+            | AnomalyKind::NotAvailable => self.know(ids),
         }
     }
 
@@ -404,6 +421,24 @@ impl PaymentRecord {
     pub(crate) fn known_refund_ids(&self, ids: &[ProviderId]) -> Vec<ProviderId> {
         let known = ids.iter().filter(|id| self.is_of_refund(id));
         known.cloned().collect()
+    }
+
+    /// Whether just that was said of it before: the same amount, and no id that was
+    /// not known; or too much was.
+    #[must_use]
+    pub(crate) fn knows_anomaly(
+        &self,
+        kind: AnomalyKind,
+        amount: &Money,
+        ids: &[ProviderId],
+    ) -> bool {
+        let same = self.anomalies.iter();
+        let same = same.filter(|known| known.kind == kind && known.amount == *amount);
+        let mut said: Vec<&ProviderId> = same.clone().flat_map(|it| &it.provider_ids).collect();
+        said.extend(&self.provider_ids);
+        let is_said = |id: &ProviderId| said.contains(&id) || self.is_of_refund(id);
+        let is_known = same.count() > 0 && ids.iter().all(is_said);
+        is_known || self.anomalies.len() >= PAYMENT_ANOMALIES_MAX
     }
 
     fn is_of_refund(&self, id: &ProviderId) -> bool {

@@ -25,7 +25,7 @@ use ledger_core::{
 pub(crate) const START: Timestamp = Timestamp(1_767_225_600_000_000);
 
 /// How many kinds of events there are; a new one has to come into the tests.
-pub(crate) const KINDS: usize = 32;
+pub(crate) const KINDS: usize = 33;
 
 pub(crate) const SECOND: i64 = 1_000_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;

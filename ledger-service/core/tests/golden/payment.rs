@@ -160,6 +160,11 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
                 parts: vec![plain_lot()],
                 debts: vec![debt()],
                 test: true,
+                gives: vec![PlannedLot {
+                    lot: plain_lot(),
+                    expires_after_us: Some(7),
+                    with_period: false,
+                }],
             }),
         ),
         (

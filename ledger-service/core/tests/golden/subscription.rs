@@ -2,11 +2,12 @@
 
 use ledger_core::{
     Command, Money, Payload,
-    catalog::{Period, Renewal},
+    catalog::{OnRepurchase, Period, Renewal},
     command::{CancelSubscription, CreatePayment, ResumeSubscription},
     event::{
-        Credited, EndReason, PaidPeriod, PaymentCreated, PlannedLot, SubscriptionChanged,
-        SubscriptionEnded, SubscriptionPastDue, SubscriptionRenewed, SubscriptionStarted,
+        Credited, EndReason, PaidPeriod, PaymentCreated, PeriodTimes, PlannedLot,
+        SubscriptionChanged, SubscriptionEnded, SubscriptionPastDue, SubscriptionRenewed,
+        SubscriptionRescheduled, SubscriptionStarted,
     },
     payment::Purpose,
 };
@@ -45,7 +46,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
             length: LENGTH,
             renewal: Renewal::SavedMethod,
             grace_us: 7,
-            queues: true,
+            on_repurchase: OnRepurchase::Queue,
             refunds_second: true,
             subscription: Some(980),
             starts_at: Some(NOW),
@@ -80,9 +81,26 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
                 ends_at: LATER,
                 payment: 990,
                 paid: money(),
-                queued: vec![planned()],
+                gives: vec![planned()],
                 begins: true,
                 ended: vec![full_lot()],
+                waits: true,
+                length: LENGTH,
+                counted_from: NOW,
+                number: 3,
+            }),
+        ),
+        (
+            "SubscriptionRescheduled",
+            Payload::SubscriptionRescheduled(SubscriptionRescheduled {
+                subscription: 980,
+                periods: vec![PeriodTimes {
+                    payment: 990,
+                    starts_at: NOW,
+                    ends_at: LATER,
+                    counted_from: NOW,
+                    number: 2,
+                }],
             }),
         ),
         (

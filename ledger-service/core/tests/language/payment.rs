@@ -203,11 +203,12 @@ pub(crate) fn event(payload: &Payload) -> Option<String> {
                 ),
             };
             format!(
-                "PaymentRefunded {}{outside}{}{}{}",
+                "PaymentRefunded {}{outside}{}{}{}{}",
                 said(&it.amount),
                 taking(", taking reserved ", &it.reserved),
                 taking(", taking ", &it.parts),
                 owing(", owing ", &it.debts),
+                leaving(&it.gives),
             )
         }
         Payload::PaymentRefundFailed(it) => {
@@ -223,10 +224,10 @@ pub(crate) fn event(payload: &Payload) -> Option<String> {
             said(&it.paid)
         ),
         Payload::SubscriptionRenewed(it) => {
-            let how = match (it.begins, it.queued.is_empty()) {
+            let how = match (it.begins, it.waits) {
                 (true, _) => " and begins",
-                (false, false) => " and waits",
-                (false, true) => "",
+                (false, true) => " and waits",
+                (false, false) => "",
             };
             let (from, until) = (time(it.starts_at), time(it.ends_at));
             let ended = taking(", ending ", &it.ended);
@@ -245,6 +246,13 @@ pub(crate) fn event(payload: &Payload) -> Option<String> {
         Payload::SubscriptionEnded(it) => {
             let ended = taking(", ending ", &it.ended);
             format!("SubscriptionEnded {:?}{ended}", it.reason)
+        }
+        Payload::SubscriptionRescheduled(it) => {
+            let periods = it.periods.iter();
+            let periods: Vec<String> = periods
+                .map(|it| format!("from {} until {}", time(it.starts_at), time(it.ends_at)))
+                .collect();
+            format!("SubscriptionRescheduled {}", periods.join(", "))
         }
         Payload::PaymentAnomaly(it) => {
             format!("PaymentAnomaly {:?} {}", it.kind, said(&it.amount))
@@ -281,6 +289,15 @@ fn planned(planned: &PlannedLot) -> String {
         },
     );
     format!("{} {} {}{paid}{ends}", lot.amount, lot.asset, lot.source)
+}
+
+/// What a period that waits still gives.
+fn leaving(gives: &[PlannedLot]) -> String {
+    if gives.is_empty() {
+        return String::new();
+    }
+    let gives: Vec<String> = gives.iter().map(planned).collect();
+    format!(", leaving {}", gives.join(", "))
 }
 
 fn new_ids(ids: &[ProviderId]) -> String {

@@ -1,7 +1,7 @@
 //! What random commands have to reach, each many times.
 
 /// Kinds of events.
-pub(crate) const KINDS: [&str; 32] = [
+pub(crate) const KINDS: [&str; 33] = [
     "AccountOpened",
     "AccountClosed",
     "Credited",
@@ -34,6 +34,7 @@ pub(crate) const KINDS: [&str; 32] = [
     "SubscriptionCanceled",
     "SubscriptionResumed",
     "SubscriptionEnded",
+    "SubscriptionRescheduled",
 ];
 
 /// Reasons; `rejections.rs` has all.

@@ -125,6 +125,7 @@ fn payload(book: &str, event: &Event) -> Message {
         Payload::SubscriptionCanceled(changed) => subscription::canceled(book, changed),
         Payload::SubscriptionResumed(changed) => subscription::resumed(book, changed),
         Payload::SubscriptionEnded(ended) => subscription::ended(book, ended),
+        Payload::SubscriptionRescheduled(moved) => subscription::rescheduled(book, moved),
         Payload::CatalogApplied(applied) => Message::CatalogApplied(v1::CatalogApplied {
             catalog_version: number(applied.catalog_version),
             text: applied.text.clone(),

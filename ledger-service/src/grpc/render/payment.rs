@@ -204,6 +204,7 @@ fn anomaly_kind(kind: AnomalyKind) -> i32 {
         AnomalyKind::RefundExceedsPayment => v1::PaymentAnomalyKind::RefundExceedsPayment,
         AnomalyKind::RefundFailedAfterDone => v1::PaymentAnomalyKind::RefundFailedAfterDone,
         AnomalyKind::PeriodPaidTwice => v1::PaymentAnomalyKind::PeriodPaidTwice,
+        AnomalyKind::NotAvailable => v1::PaymentAnomalyKind::NotAvailable,
         AnomalyKind::PaidTwice => v1::PaymentAnomalyKind::PaidTwice,
     };
     message.into()
@@ -243,7 +244,7 @@ pub(in crate::grpc) fn payment(
         anomalies: payment
             .anomalies
             .iter()
-            .map(|it| anomaly_kind(*it))
+            .map(|it| anomaly_kind(it.kind))
             .collect(),
         idempotence_key: if is_created {
             idempotence_key(first)

@@ -1,7 +1,8 @@
 //! Subscriptions.
 
 use ledger_core::{
-    account::Subscription,
+    Timestamp,
+    account::{Subscription, SubscriptionPeriod},
     catalog::{Plan, Renewal},
     event as core,
     event::EndReason,
@@ -28,7 +29,7 @@ pub(super) fn renewed(book: &str, renewed: &core::SubscriptionRenewed) -> Messag
         end_time: Some(timestamp(renewed.ends_at)),
         payment: event_name(book, renewed.payment),
         amount: Some(money(&renewed.paid)),
-        queued: !renewed.queued.is_empty(),
+        queued: renewed.waits,
         begins: renewed.begins,
         ended: takes(&renewed.ended),
     })
@@ -69,6 +70,19 @@ pub(super) fn ended(book: &str, ended: &core::SubscriptionEnded) -> Message {
     })
 }
 
+pub(super) fn rescheduled(book: &str, moved: &core::SubscriptionRescheduled) -> Message {
+    let periods = moved.periods.iter();
+    let periods = periods.map(|times| v1::SubscriptionPeriodTimes {
+        payment: event_name(book, times.payment),
+        start_time: Some(timestamp(times.starts_at)),
+        end_time: Some(timestamp(times.ends_at)),
+    });
+    Message::SubscriptionRescheduled(v1::SubscriptionRescheduled {
+        subscription: event_name(book, moved.subscription),
+        periods: periods.collect(),
+    })
+}
+
 /// How the next period is paid for.
 pub(super) fn renewal(renewal: Renewal) -> i32 {
     let message = match renewal {
@@ -79,12 +93,13 @@ pub(super) fn renewal(renewal: Renewal) -> i32 {
     message.into()
 }
 
-/// A subscription; `plan` is what the catalog in force says of it, if it knows
-/// it.
+/// A subscription as it is at `now`; `plan` is what the catalog in force says of
+/// it, if it knows it.
 pub(in crate::grpc) fn subscription(
     name: &AccountName,
     subscription: &Subscription,
     plan: Option<&Plan>,
+    now: Timestamp,
 ) -> v1::Subscription {
     let book = name.book();
     let state = if subscription.past_due_until.is_some() {
@@ -95,6 +110,11 @@ pub(in crate::grpc) fn subscription(
         v1::SubscriptionState::Active
     };
     let retries = plan.map_or(&[][..], |plan| &plan.retries_us);
+    let running = subscription.running(now);
+    let periods = subscription.periods.iter();
+    let is_ahead = |period: &&SubscriptionPeriod| {
+        period.times.ends_at > now || Some(*period) == subscription.periods.last()
+    };
     v1::Subscription {
         name: event_name(book, subscription.position),
         account: name.as_str().to_owned(),
@@ -102,13 +122,27 @@ pub(in crate::grpc) fn subscription(
         state: state.into(),
         renewal: renewal(subscription.renewal),
         start_time: Some(timestamp(subscription.started_at)),
-        period_end_time: Some(timestamp(subscription.ends_at)),
+        period_end_time: running.map(|period| timestamp(period.times.ends_at)),
         paid_until_time: Some(timestamp(subscription.paid_until())),
         grace_end_time: subscription.past_due_until.map(timestamp),
-        payment: event_name(book, subscription.payment),
-        amount: Some(money(&subscription.paid)),
+        payment: event_name(book, running.map_or(0, |period| period.times.payment)),
+        amount: running.map(|period| money(&period.paid)),
         open_renewal: event_name(book, subscription.attempt.unwrap_or(0)),
         failed_renewals: i32::try_from(subscription.failures).unwrap_or(i32::MAX),
         next_renewal_time: subscription.next_renewal_at(retries).map(timestamp),
+        periods: periods
+            .filter(is_ahead)
+            .map(|it| period(book, it))
+            .collect(),
+    }
+}
+
+fn period(book: &str, period: &SubscriptionPeriod) -> v1::SubscriptionPeriod {
+    v1::SubscriptionPeriod {
+        payment: event_name(book, period.times.payment),
+        start_time: Some(timestamp(period.times.starts_at)),
+        end_time: Some(timestamp(period.times.ends_at)),
+        amount: Some(money(&period.paid)),
+        queued: period.waits,
     }
 }

@@ -222,6 +222,7 @@ fn money_that_goes_back_and_subscriptions_are_counted() {
         parts: Vec::new(),
         debts: Vec::new(),
         test: false,
+        gives: Vec::new(),
     };
     let test = PaymentRefunded {
         test: true,

@@ -189,6 +189,7 @@ const fn anomaly_name(kind: AnomalyKind) -> &'static str {
         AnomalyKind::RefundFailedAfterDone => "anomaly: refund failed after done",
         AnomalyKind::PaidTwice => "anomaly: paid twice",
         AnomalyKind::PeriodPaidTwice => "anomaly: period paid twice",
+        AnomalyKind::NotAvailable => "anomaly: not available",
     }
 }
 

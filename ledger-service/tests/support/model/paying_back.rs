@@ -57,6 +57,7 @@ impl Attempt<'_> {
                 parts,
                 debts: missing,
                 test: paid.test,
+                gives: Vec::new(),
             }));
             return Ok(());
         }
@@ -338,6 +339,7 @@ impl Attempt<'_> {
             parts: takes.parts,
             debts: takes.missing,
             test: paid.test,
+            gives: Vec::new(),
         }));
     }
 }

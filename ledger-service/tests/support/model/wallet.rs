@@ -280,6 +280,7 @@ impl Wallet {
             | Payload::SubscriptionPastDue(_)
             | Payload::SubscriptionCanceled(_)
             | Payload::SubscriptionResumed(_)
+            | Payload::SubscriptionRescheduled(_)
             | Payload::SubscriptionEnded(_) => {
                 unreachable!("subscriptions are not asked for here")
             }

@@ -163,13 +163,17 @@ pub enum Renewal {
 }
 
 /// What buying a running subscription again does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
 pub enum OnRepurchase {
     /// Makes it run one period longer.
+    #[n(0)]
     Extend,
     /// Begins another one when it ends.
+    #[n(1)]
     Queue,
     /// Nothing: it is refused.
+    #[n(2)]
     Refuse,
 }
 

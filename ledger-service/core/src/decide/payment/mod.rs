@@ -76,8 +76,8 @@ fn of_account<'r>(
     }
 }
 
-/// What a provider said of a payment that cannot be; refused if that was said
-/// before.
+/// What a provider said of a payment that cannot be; refused if just that was said
+/// before, or so much that nobody needs to hear more.
 fn anomaly(
     mut work: Work<'_>,
     payment: &PaymentRecord,
@@ -85,7 +85,7 @@ fn anomaly(
     amount: &Money,
     said: Said<'_>,
 ) -> Result<Vec<Decided>, Rejection> {
-    if payment.anomalies.contains(&kind) {
+    if payment.knows_anomaly(kind, amount, said.ids) {
         return Err(already_recorded(&work, payment, said.ids));
     }
     work.push(

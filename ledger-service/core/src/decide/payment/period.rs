@@ -5,10 +5,10 @@ use crate::{
     account::{Account, Subscription},
     catalog::{self, Catalog, OnRepurchase, SecondSuccess},
     event::PaidPeriod,
-    limits::{QUEUED_PERIODS_MAX, SUBSCRIPTIONS_MAX},
+    limits::{PERIODS_PAID_MAX, SUBSCRIPTIONS_MAX},
     name::Name,
     payment::Purpose,
-    primitives::{Money, Timestamp, basis_share},
+    primitives::{Money, Timestamp},
     rejection::Rejection,
 };
 
@@ -28,7 +28,7 @@ pub(super) fn offered(
         } => {
             let found = find(catalog, plan)?;
             let price = price(found, plan, currency, origin)?;
-            check_repurchase(account, plan, found)?;
+            check_repurchase(account, (plan, found), now)?;
             let Some(old) = upgrade_of else {
                 return Ok(period_plan(catalog, plan, found, price));
             };
@@ -47,9 +47,9 @@ pub(super) fn offered(
         }
         Purpose::Renewal { subscription } => {
             let renewed = running(account, *subscription)?;
-            check_renewal(renewed)?;
+            check_renewal(renewed, now)?;
             let found = find(catalog, &renewed.plan)?;
-            let price = price(found, &renewed.plan, &renewed.paid.currency, origin)?;
+            let price = price(found, &renewed.plan, &renewed.currency(), origin)?;
             Ok(renewal_plan(catalog, renewed, found, price))
         }
         Purpose::TopUp(_) | Purpose::Package { .. } => Err(Rejection::SubscriptionNotFound),
@@ -74,13 +74,32 @@ pub(super) fn paid(
             };
             Ok(period_plan(catalog, plan, found, price))
         }
-        Purpose::Renewal { subscription } => {
-            let renewed = running(account, *subscription)?;
-            let found = find(catalog, &renewed.plan)?;
-            Ok(renewal_plan(catalog, renewed, found, amount.clone()))
-        }
+        Purpose::Renewal { subscription } => renewal_paid(catalog, account, *subscription, amount),
         Purpose::TopUp(_) | Purpose::Package { .. } => Err(Rejection::SubscriptionNotFound),
     }
+}
+
+/// A renewal that comes when the subscription has ended is known by what the
+/// account remembers of it.
+fn renewal_paid(
+    catalog: &Catalog,
+    account: &Account,
+    subscription: u64,
+    amount: &Money,
+) -> Result<Plan, Rejection> {
+    if let Some(renewed) = account.subscription(subscription) {
+        let found = find(catalog, &renewed.plan)?;
+        return Ok(renewal_plan(catalog, renewed, found, amount.clone()));
+    }
+    let mut ended = account.ended_subscriptions.iter();
+    let ended = ended.find(|ended| ended.position == subscription);
+    let ended = ended.ok_or(Rejection::SubscriptionNotFound)?;
+    let found = find(catalog, &ended.plan)?;
+    let mut planned = period_plan(catalog, &ended.plan, found, amount.clone());
+    if let Some(period) = &mut planned.period {
+        period.subscription = Some(ended.position);
+    }
+    Ok(planned)
 }
 
 fn find<'c>(catalog: &'c Catalog, plan: &Name) -> Result<&'c catalog::Plan, Rejection> {
@@ -113,12 +132,16 @@ fn price(
     }
 }
 
-fn check_repurchase(account: &Account, id: &Name, plan: &catalog::Plan) -> Result<(), Rejection> {
+fn check_repurchase(
+    account: &Account,
+    (id, plan): (&Name, &catalog::Plan),
+    now: Timestamp,
+) -> Result<(), Rejection> {
     let mut subscriptions = account.subscriptions.iter();
     match subscriptions.find(|running| running.plan == *id) {
         Some(running)
             if plan.on_repurchase == OnRepurchase::Refuse
-                || running.queued.len() >= QUEUED_PERIODS_MAX =>
+                || running.ahead(now) >= PERIODS_PAID_MAX =>
         {
             Err(Rejection::SubscriptionRuns {
                 subscription: running.position,
@@ -133,9 +156,14 @@ fn check_repurchase(account: &Account, id: &Name, plan: &catalog::Plan) -> Resul
     }
 }
 
-fn check_renewal(subscription: &Subscription) -> Result<(), Rejection> {
+fn check_renewal(subscription: &Subscription, now: Timestamp) -> Result<(), Rejection> {
     if !subscription.renews() {
         return Err(Rejection::SubscriptionNotRenewed {
+            subscription: subscription.position,
+        });
+    }
+    if subscription.ahead(now) >= PERIODS_PAID_MAX {
+        return Err(Rejection::SubscriptionRuns {
             subscription: subscription.position,
         });
     }
@@ -148,8 +176,9 @@ fn check_renewal(subscription: &Subscription) -> Result<(), Rejection> {
     }
 }
 
-/// What of the price of what runs is credited to what takes its place: its share
-/// of the time that is left.
+/// What of the price of all that is paid for is credited to what takes its place:
+/// its share of the time that is left, period by period, as of the moment when
+/// the payment is created.
 fn unused(
     catalog: &Catalog,
     old: &Subscription,
@@ -159,15 +188,16 @@ fn unused(
 ) -> Result<i64, Rejection> {
     let known = catalog.subscriptions.get(old.plan.as_str());
     let is_offered = known.is_some_and(|known| known.upgrades.contains(plan));
-    if !is_offered || old.paid.currency != *currency {
+    if !is_offered || old.currency() != *currency {
         return Err(Rejection::UpgradeNotOffered {
             plan: plan.into(),
             from: (&old.plan).into(),
         });
     }
-    let whole = old.ends_at.us_since(old.starts_at).max(1);
-    let left = old.ends_at.us_since(now).clamp(0, whole);
-    Ok(basis_share(old.paid.amount, left, whole))
+    let periods = old.periods.iter();
+    let periods = periods.filter(|period| period.paid.currency == *currency);
+    let unused = periods.map(|period| period.unused(now));
+    Ok(unused.fold(0, i64::saturating_add))
 }
 
 fn period_plan(catalog: &Catalog, id: &Name, plan: &catalog::Plan, price: Money) -> Plan {
@@ -181,7 +211,7 @@ fn period_plan(catalog: &Catalog, id: &Name, plan: &catalog::Plan, price: Money)
             length: plan.period,
             renewal: plan.renewal,
             grace_us: plan.grace_us,
-            queues: plan.on_repurchase == OnRepurchase::Queue,
+            on_repurchase: plan.on_repurchase,
             refunds_second: plan.second_success == SecondSuccess::Refund,
             subscription: None,
             starts_at: None,

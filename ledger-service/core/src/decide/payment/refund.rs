@@ -15,22 +15,22 @@
 
 use super::{
     Decided, Said, anomaly, of_account,
-    take::{Leftovers, Taking},
+    take::{Leftovers, Taking, share_up},
 };
 use crate::{
-    account::Account,
+    account::{Account, Funding, Lot},
     catalog::PaymentRefundPolicy,
     command::{RecordRefund, RefundPayment},
     decide::{
-        Party, charge::check_amount, returns::Returns, subscription::ended_by_refund, work::Work,
+        Party, charge::check_amount, returns::Returns, subscription::without_period, work::Work,
     },
     event::{
         AnomalyKind, Debt, Payload, PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded,
-        ProviderIds,
+        PlannedLot, ProviderIds,
     },
     limits::OPEN_REFUNDS_MAX,
     payment::{PaymentStatus, RefundStatus, RefundVia},
-    primitives::{Money, basis_share},
+    primitives::{Money, basis_share, divide},
     record::{PaymentRecord, Record, RefundEnd, RefundRecord},
     rejection::Rejection,
 };
@@ -52,7 +52,7 @@ pub(in crate::decide) fn refund(
             status: payment.status,
         });
     }
-    let leftovers = Leftovers::new(work.account(), payment, work.context);
+    let leftovers = Leftovers::new(work.account(), payment, work.context, payment.refundable());
     let amount = allowed(payment, &leftovers, refund.amount)?;
     let Taking { parts, missing } = leftovers.take(amount);
     let amount = Money {
@@ -71,6 +71,7 @@ pub(in crate::decide) fn refund(
             parts,
             debts: missing,
             test: payment.test,
+            gives: Vec::new(),
         };
         return Ok(pay_back(work, payment, refunded));
     }
@@ -226,7 +227,8 @@ fn settle(
     }
     // Of what was not given yet when it began, nothing could be reserved.
     let Taking { parts, missing } = if reserved.is_empty() && refund.missing.is_empty() {
-        Leftovers::new(work.account(), payment, work.context).take(said.amount.amount)
+        let refundable = payment.refundable().saturating_add(refund.amount.amount);
+        Leftovers::new(work.account(), payment, work.context, refundable).take(said.amount.amount)
     } else {
         take_missing(work.account(), &refund.missing)
     };
@@ -241,25 +243,60 @@ fn settle(
         parts,
         debts: missing,
         test: payment.test,
+        gives: Vec::new(),
     };
     Ok(pay_back(work, payment, refunded))
 }
 
-/// The money is back. A subscription whose period it paid for ends, if all of it
-/// is.
+/// The money is back. A period of a subscription that it paid for is over, if all
+/// of it is, or if nothing is left of what gave access; one that waits gives less.
 fn pay_back(
     mut work: Work<'_>,
     payment: &PaymentRecord,
-    refunded: PaymentRefunded,
+    mut refunded: PaymentRefunded,
 ) -> Vec<Decided> {
-    let back = payment.refunded().saturating_add(refunded.amount.amount);
-    let is_whole = back >= payment.amount.amount;
-    let ended = is_whole.then(|| ended_by_refund(work.account(), payment.position));
+    let amount = refunded.amount.amount;
+    let is_whole = payment.refunded().saturating_add(amount) >= payment.amount.amount;
+    let taken: Vec<&Lot> = refunded.reserved.iter().chain(&refunded.parts).collect();
+    let leftovers = Leftovers::new(work.account(), payment, work.context, payment.refundable());
+    let is_over = is_whole || leftovers.is_access_taken(&taken, &refunded.parts);
+    if !is_over {
+        refunded.gives = less_to_give(work.account(), payment.position, amount);
+    }
+    let period = (payment.position, refunded.parts.as_slice());
+    let ends = is_over.then(|| without_period(work.account(), period, work.context));
     work.push(Party::Own, Payload::PaymentRefunded(refunded));
-    if let Some(ended) = ended.flatten() {
-        work.push(Party::Own, ended);
+    if let Some(event) = ends.flatten() {
+        work.push(Party::Own, event);
     }
     work.finish()
+}
+
+/// What a period that waits still gives when `amount` of what was paid for it is
+/// paid back: of each lot as many units less as cover its share, but of what was
+/// bought one at least, for all of the price that is left.
+fn less_to_give(account: &Account, payment: u64, amount: i64) -> Vec<PlannedLot> {
+    let subscriptions = account.subscriptions.iter();
+    let mut periods = subscriptions.flat_map(|subscription| &subscription.periods);
+    let waiting = periods.find(|period| period.times.payment == payment && period.waits);
+    let Some(period) = waiting else {
+        return Vec::new();
+    };
+    let whole = period.paid.amount;
+    let weights: Vec<i64> = period.gives.iter().map(|it| it.lot.basis).collect();
+    let bases = divide(whole.saturating_sub(amount).max(0), &weights);
+    let gives = period.gives.iter().zip(bases);
+    gives
+        .map(|(planned, basis)| {
+            let mut left = planned.clone();
+            let taken = share_up(left.lot.amount, amount, whole);
+            let least = i64::from(left.lot.funding == Funding::Purchased);
+            left.lot.amount = left.lot.amount.saturating_sub(taken).max(least);
+            left.lot.basis = basis;
+            left
+        })
+        .filter(|left| left.lot.amount > 0)
+        .collect()
 }
 
 /// What was missing when a refund began, and may be back since.
@@ -305,7 +342,8 @@ fn record_found(
         return odd(work, payment, AnomalyKind::RefundExceedsPayment, said);
     }
     let Taking { parts, missing } =
-        Leftovers::new(work.account(), payment, work.context).take(said.amount.amount);
+        Leftovers::new(work.account(), payment, work.context, payment.refundable())
+            .take(said.amount.amount);
     let refunded = PaymentRefunded {
         payment: payment.position,
         refund: None,
@@ -317,6 +355,7 @@ fn record_found(
         parts,
         debts: missing,
         test: payment.test,
+        gives: Vec::new(),
     };
     Ok(pay_back(work, payment, refunded))
 }

@@ -15,6 +15,8 @@
 
 use super::{Decided, Said, already_recorded, anomaly, of_account, plan};
 use crate::{
+    account::{Account, Status},
+    catalog::Catalog,
     command::RecordPayment,
     decide::{
         Party,
@@ -28,6 +30,7 @@ use crate::{
         PaymentStatusRecorded, PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
     },
     payment::{PaymentStatus, Purpose},
+    primitives::Money,
     record::{PaymentRecord, Record},
     rejection::Rejection,
 };
@@ -232,7 +235,8 @@ fn record_unknown(work: Work<'_>, said: &RecordPayment) -> Result<Vec<Decided>, 
     )
 }
 
-/// The success itself, what it does to subscriptions, and the lots.
+/// The success itself, what it does to subscriptions, and the lots. Money that is
+/// paid for what is not to be had any more is recorded, and nothing is given.
 fn give(
     mut work: Work<'_>,
     event: PaymentSucceeded,
@@ -241,12 +245,22 @@ fn give(
 ) -> Result<Vec<Decided>, Rejection> {
     let (amount, context) = (event.amount.clone(), work.context);
     let account = work.own.account.clone();
-    let turn = period.map(|period| (period, Turn::of(&account, period, context)));
-    let is_twice = matches!(turn, Some((_, Turn::Twice)));
-    let (is_given, until) = match &turn {
-        Some((_, turn)) => (turn.gives_until().is_some(), turn.gives_until()),
-        None => (true, None),
+    if is_not_available(&account, &event, context.catalog) {
+        let event = PaymentSucceeded {
+            is_limited: false,
+            ..event
+        };
+        work.push(Party::Own, Payload::PaymentSucceeded(event));
+        let odd = odd.into_iter().chain([AnomalyKind::NotAvailable]);
+        push_anomalies(&mut work, (payment, &amount), odd);
+        return Ok(work.finish());
+    }
+    let turn = period.map(|period| (period, Turn::of(&account, period, (payment, context))));
+    let (nothing, until) = match &turn {
+        Some((_, turn)) => (turn.anomaly(), turn.gives_until()),
+        None => (None, None),
     };
+    let is_given = turn.is_none() || until.is_some();
     let gives_now = if is_given { gives } else { &[] };
     let giving = Giving::of_payment(&mut work, gives_now, payment, until);
     giving.check_balances(&work)?;
@@ -255,15 +269,43 @@ fn give(
     let mut subscription = None;
     if let Some((period, turn)) = turn {
         let at = (context, work.next_position());
-        let (events, id) = turn.events(&account, period, gives, (payment, &amount), at);
+        let (events, id) = turn.events(&account, (period, gives), &amount, at);
         subscription = id;
         for event in events {
             work.push(Party::Own, event);
         }
     }
     push_grants(&mut work, giving.of_subscription(subscription));
-    let twice = is_twice.then_some(AnomalyKind::PeriodPaidTwice);
-    for kind in odd.into_iter().chain(twice) {
+    push_anomalies(
+        &mut work,
+        (payment, &amount),
+        odd.into_iter().chain(nothing),
+    );
+    Ok(work.finish())
+}
+
+/// Whether nobody may have what was paid for: the account is closed, or has
+/// bought the package as often as it may.
+fn is_not_available(account: &Account, event: &PaymentSucceeded, catalog: &Catalog) -> bool {
+    let package = match &event.purpose {
+        Some(Purpose::Package { package, .. }) if event.is_limited => Some(package),
+        _ => None,
+    };
+    let has_all = package.is_some_and(|package| {
+        let known = catalog.packages.get(package.as_str());
+        let maximum = known.and_then(|known| known.per_account);
+        let bought = account.packages.get(package).copied().unwrap_or(0);
+        maximum.is_some_and(|maximum| bought >= maximum)
+    });
+    has_all || account.status == Status::Closed
+}
+
+fn push_anomalies(
+    work: &mut Work<'_>,
+    (payment, amount): (u64, &Money),
+    kinds: impl Iterator<Item = AnomalyKind>,
+) {
+    for kind in kinds {
         let anomaly = PaymentAnomaly {
             payment,
             kind,
@@ -272,7 +314,6 @@ fn give(
         };
         work.push(Party::Own, Payload::PaymentAnomaly(anomaly));
     }
-    Ok(work.finish())
 }
 
 fn check_income(said: &RecordPayment) -> Result<(), Rejection> {

@@ -5,7 +5,7 @@ use crate::{
     catalog::AssetKind,
     decide::{Context, grant::kind},
     event::Debt,
-    primitives::basis_share,
+    primitives::{basis_share, share_of_time},
     record::{PaidLot, PaymentRecord},
 };
 
@@ -14,6 +14,9 @@ pub(super) struct Leftovers<'a> {
     account: &'a Account,
     payment: &'a PaymentRecord,
     context: &'a Context<'a>,
+    /// What of the money is neither paid back nor being paid back, but for the
+    /// refund that this is about.
+    refundable: i64,
     /// Beside each lot of the payment, what is there of what it gave.
     there: Vec<i64>,
 }
@@ -31,6 +34,7 @@ impl<'a> Leftovers<'a> {
         account: &'a Account,
         payment: &'a PaymentRecord,
         context: &'a Context<'a>,
+        refundable: i64,
     ) -> Self {
         let mut there: Vec<i64> = Vec::with_capacity(payment.lots.len());
         for (index, paid) in payment.lots.iter().enumerate() {
@@ -47,6 +51,7 @@ impl<'a> Leftovers<'a> {
             account,
             payment,
             context,
+            refundable,
             there,
         }
     }
@@ -65,15 +70,52 @@ impl<'a> Leftovers<'a> {
         })
     }
 
-    /// What was paid for what is there; of a pass, for the time that is left of
-    /// it.
+    /// What was paid for what is there, less what was paid back before without
+    /// taking anything; of a pass, for the time that is left of it. If nothing
+    /// has been given yet, all that was paid.
     pub(super) fn value(&self) -> i64 {
-        let values = self.bought().map(|(paid, there)| {
-            let basis = paid.basis_of(there);
-            self.lot(paid.lot)
-                .map_or(basis, |lot| self.unused(lot, basis))
-        });
-        values.fold(0, i64::saturating_add)
+        if self.bought().next().is_none() {
+            return self.refundable;
+        }
+        let values = self.bought().map(|(paid, there)| self.worth(paid, there));
+        let value = values.fold(0, i64::saturating_add);
+        value.saturating_sub(self.uncovered()).max(0)
+    }
+
+    fn worth(&self, paid: &PaidLot, there: i64) -> i64 {
+        let basis = paid.basis_of(there);
+        self.lot(paid.lot)
+            .filter(|_| there > 0)
+            .map_or(basis, |lot| self.unused(lot, basis))
+    }
+
+    /// What refunds before this one have paid back beyond what they have taken: a
+    /// part of the price of a pass, which stays whole.
+    fn uncovered(&self) -> i64 {
+        let bases = self.bought().map(|(paid, _)| paid.rest_basis());
+        let basis = bases.fold(0, i64::saturating_add);
+        basis.saturating_sub(self.refundable).max(0)
+    }
+
+    /// Whether a refund that takes `taken`, of which `parts` are still free lots,
+    /// leaves nothing of what gives access: of the passes that were bought, or, if
+    /// there were none, of all that was.
+    pub(super) fn is_access_taken(&self, taken: &[&Lot], parts: &[Lot]) -> bool {
+        let had_pass = self.bought().any(|(paid, _)| self.is_pass(&paid.asset));
+        let access: Vec<(&PaidLot, i64)> = self
+            .bought()
+            .filter(|(paid, _)| !had_pass || self.is_pass(&paid.asset))
+            .collect();
+        let is_of_access = |lot: &Lot| access.iter().any(|(paid, _)| paid.lot == lot.id);
+        let there = access.iter().map(|(_, there)| *there);
+        let there = there.fold(0, i64::saturating_add);
+        let parts = parts.iter().filter(|lot| is_of_access(lot));
+        let free = parts.fold(0_i64, |sum, lot| sum.saturating_add(lot.amount));
+        taken.iter().any(|lot| is_of_access(lot)) && free >= there
+    }
+
+    fn is_pass(&self, asset: &str) -> bool {
+        kind(self.context.catalog, asset) == Some(AssetKind::Pass)
     }
 
     fn lot(&self, id: u64) -> Option<&Lot> {
@@ -81,27 +123,38 @@ impl<'a> Leftovers<'a> {
     }
 
     fn unused(&self, lot: &Lot, basis: i64) -> i64 {
-        let is_pass = kind(self.context.catalog, &lot.asset) == Some(AssetKind::Pass);
+        let is_pass = self.is_pass(&lot.asset);
         let Some(end) = lot.expires_at.filter(|_| is_pass) else {
             return basis;
         };
-        let whole = end.us_since(lot.created_at).max(1);
-        let left = end.us_since(self.context.now).clamp(0, whole);
-        basis_share(basis, left, whole)
+        let now = self.context.now;
+        let mut subscriptions = self.account.subscriptions.iter();
+        let period = subscriptions.find_map(|it| it.period_of_lot(lot.id));
+        period.map_or_else(
+            || share_of_time(basis, (lot.created_at, end), now),
+            |period| period.share_left(basis, now),
+        )
     }
 
     /// What a refund of `amount` takes: of what was bought, what is there first,
     /// then what is not; of what came on top, the same share of it as of the
-    /// price, as far as it is there.
+    /// price, as far as it is there. A pass is taken for what the time is worth
+    /// that is left of it, and only as a whole.
     pub(super) fn take(&self, amount: i64) -> Taking {
-        let is_all = amount >= self.payment.refundable();
+        let is_all = amount >= self.refundable;
         let mut taking = Taking::default();
-        let mut left = amount;
+        let mut left = amount.saturating_add(self.uncovered());
         for (paid, there) in self.bought() {
-            let units = units_for(left, paid.basis_of(there), there, is_all);
-            left = left.saturating_sub(paid.basis_of(units));
+            let worth = self.worth(paid, there);
+            let units = match self.is_pass(&paid.asset) {
+                true if is_all || (left >= worth && left > 0) => there,
+                true => 0,
+                false => units_for(left, worth, there, is_all),
+            };
+            left = left.saturating_sub(basis_share(worth, units, there));
             self.take_part(paid, units, &mut taking);
         }
+        left = left.max(0);
         for (paid, there) in self.bought() {
             let gone = paid.rest().saturating_sub(there);
             let basis = paid.rest_basis().saturating_sub(paid.basis_of(there));
@@ -123,8 +176,8 @@ impl<'a> Leftovers<'a> {
 
     fn take_bonuses(&self, amount: i64, taking: &mut Taking) {
         let whole = self.payment.amount.amount;
-        let refundable = self.payment.refundable();
-        let back = whole.saturating_sub(refundable).saturating_add(amount);
+        let back = whole.saturating_sub(self.refundable);
+        let back = back.saturating_add(amount);
         let lots = self.payment.lots.iter().zip(self.there.iter().copied());
         for (paid, there) in lots.filter(|(paid, _)| paid.funding == Funding::Granted) {
             let wanted = share_up(paid.amount, back.min(whole), whole);
@@ -156,7 +209,7 @@ fn units_for(amount: i64, basis: i64, units: i64, is_all: bool) -> i64 {
 }
 
 /// ⌈whole · part / of⌉, and no more than the whole.
-fn share_up(whole: i64, part: i64, of: i64) -> i64 {
+pub(super) fn share_up(whole: i64, part: i64, of: i64) -> i64 {
     if part >= of {
         return whole;
     }
