@@ -72,6 +72,10 @@ pub const ENDED_SUBSCRIPTIONS_MAX: usize = 8;
 /// before no more are sold.
 pub const PERIODS_PAID_MAX: usize = 6;
 
+/// How many lots the periods of an account may still have to give when they
+/// begin, before no more of these are sold.
+pub const LOTS_WAITING_MAX: usize = 32;
+
 /// How long before the end of a period its renewal is first tried: an hour, in
 /// microseconds.
 pub const RENEWAL_LEAD_US: i64 = 3600 * 1_000_000;

@@ -55,6 +55,10 @@ pub struct Subscription {
     /// begins. Never empty.
     #[n(10)]
     pub periods: Vec<SubscriptionPeriod>,
+    /// How often what is paid for has changed: an upgrade whose credit was counted
+    /// before is not carried out.
+    #[n(11)]
+    pub revision: u32,
 }
 
 /// A period of a subscription, paid for with one payment.
@@ -107,13 +111,6 @@ const fn is_zero(value: &i64) -> bool {
 }
 
 impl SubscriptionPeriod {
-    /// What of the money that was paid for it is for the time after `now`, in
-    /// minor units.
-    #[must_use]
-    pub fn unused(&self, now: Timestamp) -> i64 {
-        self.share_left(self.paid.amount, now)
-    }
-
     /// What of `amount` is for the time of the period that is after `now`.
     #[must_use]
     pub fn share_left(&self, amount: i64, now: Timestamp) -> i64 {
@@ -179,6 +176,13 @@ impl Subscription {
         periods.find(|period| period.lots.contains(&lot))
     }
 
+    /// Whether a payment paid for one of its periods.
+    #[must_use]
+    pub fn is_paid_with(&self, payment: u64) -> bool {
+        let mut periods = self.periods.iter();
+        periods.any(|period| period.times.payment == payment)
+    }
+
     /// When the payment of the next period is to be created: shortly before the
     /// end, and after a failure when the plan's `retries_us` say. Nothing if it
     /// does not renew by us, one is open, or no retry is left.
@@ -240,9 +244,7 @@ impl Subscription {
     }
 
     fn add(&mut self, renewed: &SubscriptionRenewed) {
-        // Bought anew, it goes on; a renewal that was under way does not undo what
-        // its user said meanwhile.
-        if self.attempt != Some(renewed.payment) {
+        if renewed.resumes {
             self.canceled = false;
         }
         self.attempt = None;
@@ -304,6 +306,7 @@ impl Account {
             failures: 0,
             failed_at: None,
             periods: vec![first],
+            revision: 0,
         });
     }
 
@@ -319,6 +322,7 @@ impl Account {
         } else {
             subscription.add(renewed);
         }
+        subscription.revision = subscription.revision.saturating_add(1);
         subscription.forget(at);
         Ok(())
     }
@@ -350,17 +354,22 @@ impl Account {
         Ok(())
     }
 
-    fn expire_lot_at(&mut self, id: u64, at: Timestamp) {
+    /// Whether there is something of the lot.
+    fn expire_lot_at(&mut self, id: u64, at: Timestamp) -> bool {
+        let mut is_there = false;
         if let Some(index) = self.lots.iter().position(|lot| lot.id == id) {
             let mut lot = self.lots.remove(index);
             lot.expires_at = Some(at);
             self.add_part(&lot);
+            is_there = true;
         }
         let held = self.holds.iter_mut().flat_map(|hold| &mut hold.parts);
         let reserved = self.refunds.iter_mut().flat_map(|it| &mut it.parts);
         for part in held.chain(reserved).filter(|part| part.id == id) {
             part.expires_at = Some(at);
+            is_there = true;
         }
+        is_there
     }
 
     fn lose_passes(&mut self, ended: &[Lot]) -> Result<(), u64> {
@@ -374,10 +383,9 @@ impl Account {
     pub(super) fn subscription_past_due(&mut self, due: &SubscriptionPastDue) -> Result<(), u64> {
         self.subscription_mut(due.subscription)?.past_due_until = Some(due.until);
         for id in &due.passes {
-            if self.lots.iter().all(|lot| lot.id != *id) {
+            if !self.expire_lot_at(*id, due.until) {
                 return Err(*id);
             }
-            self.expire_lot_at(*id, due.until);
         }
         Ok(())
     }
@@ -430,9 +438,13 @@ impl Account {
     /// this is left to be given. One that is paid back whole ends by an event of
     /// its own.
     pub(super) fn period_paid_back(&mut self, refunded: &PaymentRefunded) {
-        let subscriptions = self.subscriptions.iter_mut();
-        let mut periods = subscriptions.filter_map(|it| it.paid_with_mut(refunded.payment));
-        let Some(period) = periods.next() else {
+        let mut subscriptions = self.subscriptions.iter_mut();
+        let paid_with = subscriptions.find(|it| it.is_paid_with(refunded.payment));
+        let Some(subscription) = paid_with else {
+            return;
+        };
+        subscription.revision = subscription.revision.saturating_add(1);
+        let Some(period) = subscription.paid_with_mut(refunded.payment) else {
             return;
         };
         let left = period.paid.amount.saturating_sub(refunded.amount.amount);

@@ -177,13 +177,12 @@ impl Giving {
         let is_full = work.own.check_room(gives.len()).is_err();
         let mut lots: Vec<Lot> = Vec::with_capacity(gives.len());
         for planned in gives {
-            let mut lot = planned_lot(planned, context.now, period_end);
+            let lot = planned_lot(planned, context.now, period_end);
             let is_given = lots.iter().any(|other| other.asset == lot.asset)
                 && kind(context.catalog, &lot.asset) == Some(AssetKind::Badge);
             if is_given || has_badge(work.account(), context.catalog, &lot.asset) {
                 continue;
             }
-            mark_origin(&mut lot, context.catalog, &work.request.origin);
             lots.push(if is_full {
                 work.own.squeeze_in(lot, &lots)
             } else {

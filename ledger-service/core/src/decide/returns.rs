@@ -56,6 +56,12 @@ impl<'a> Returns<'a> {
         if self.settle(&part) {
             return part;
         }
+        // The period that it lasts as long as may have moved since it was taken.
+        let mut subscriptions = self.account.subscriptions.iter();
+        let period = subscriptions.find_map(|it| it.period_of_lot(part.id));
+        if let Some(end) = period.map(|period| period.times.ends_at) {
+            part.expires_at = part.expires_at.map(|at| at.min(end));
+        }
         let alive = self
             .account
             .lots

@@ -9,14 +9,14 @@ use super::{
 use crate::{
     account::{Account, Lot, Subscription, SubscriptionPeriod},
     calendar::end_of_period,
-    catalog::{AssetKind, OnRepurchase, Period},
+    catalog::{AssetKind, OnRepurchase, Period, Renewal},
     command::{CancelSubscription, ResumeSubscription},
     event::{
         AnomalyKind, EndReason, PaidPeriod, Payload, PeriodTimes, PlannedLot, SubscriptionChanged,
         SubscriptionEnded, SubscriptionPastDue, SubscriptionRenewed, SubscriptionRescheduled,
         SubscriptionStarted,
     },
-    limits::{PERIODS_PAID_MAX, SUBSCRIPTIONS_MAX},
+    limits::{LOTS_WAITING_MAX, PERIODS_PAID_MAX, SUBSCRIPTIONS_MAX},
     primitives::{Money, Timestamp},
 };
 
@@ -49,11 +49,13 @@ impl<'a> Turn<'a> {
             upgraded: None,
             step: Step::Nothing(kind),
         };
-        let upgraded = period.upgrade_of.map(|id| account.subscription(id));
-        if upgraded == Some(None) || has_made_way(account, period) {
+        let upgraded = period.upgrade_of.and_then(|id| account.subscription(id));
+        let is_as_counted = upgraded.is_some_and(|old| {
+            old.revision == period.upgrade_revision && !is_being_paid_back(account, old)
+        });
+        if (period.upgrade_of.is_some() && !is_as_counted) || has_made_way(account, period) {
             return nothing(AnomalyKind::NotAvailable);
         }
-        let upgraded = upgraded.flatten();
         let renewed = period.subscription.and_then(|id| account.subscription(id));
         let mut subscriptions = account.subscriptions.iter();
         let same = renewed.or_else(|| subscriptions.find(|running| running.plan == period.plan));
@@ -62,28 +64,21 @@ impl<'a> Turn<'a> {
             if others >= SUBSCRIPTIONS_MAX && upgraded.is_none() {
                 return nothing(AnomalyKind::NotAvailable);
             }
-            let (now, zone) = (context.now, &context.catalog.time_zone);
+            let times = first_times(payment, period.length, context);
             return Self {
                 upgraded,
-                step: Step::Start(PeriodTimes {
-                    payment,
-                    starts_at: now,
-                    ends_at: end_of_period(now, period.length, 1, zone),
-                    counted_from: now,
-                    number: 1,
-                }),
+                step: Step::Start(times),
             };
         };
         if is_second(subscription, period) {
             return nothing(AnomalyKind::PeriodPaidTwice);
         }
-        if subscription.ahead(context.now) >= PERIODS_PAID_MAX {
+        let queues = period.on_repurchase == OnRepurchase::Queue && period.subscription.is_none();
+        let waits = waits(subscription, queues);
+        if is_full(account, (subscription, waits), context.now) {
             return nothing(AnomalyKind::NotAvailable);
         }
         let times = next_times(subscription, period.length, (payment, context));
-        let is_queued = subscription.periods.iter().any(|period| period.waits);
-        let queues = period.on_repurchase == OnRepurchase::Queue && period.subscription.is_none();
-        let waits = is_queued || (queues && subscription.past_due_until.is_none());
         let step = if waits { Step::Queue } else { Step::Extend };
         Self {
             upgraded,
@@ -142,6 +137,7 @@ impl<'a> Turn<'a> {
                 let ended = is_late.then(|| passes(account, subscription, context));
                 events.push(Payload::SubscriptionRenewed(SubscriptionRenewed {
                     ended: ended.unwrap_or_default(),
+                    resumes: resumes(subscription, period),
                     ..renewed(subscription, &times, (period.length, paid))
                 }));
                 (events, Some(subscription.position))
@@ -150,6 +146,7 @@ impl<'a> Turn<'a> {
                 events.push(Payload::SubscriptionRenewed(SubscriptionRenewed {
                     waits: true,
                     gives: gives.to_vec(),
+                    resumes: resumes(subscription, period),
                     ..renewed(subscription, &times, (period.length, paid))
                 }));
                 (events, None)
@@ -159,14 +156,51 @@ impl<'a> Turn<'a> {
     }
 }
 
+/// Whether what another period gives waits until it begins, if buying it again
+/// `queues`.
+pub(super) fn waits(subscription: &Subscription, queues: bool) -> bool {
+    let is_queued = subscription.periods.iter().any(|period| period.waits);
+    is_queued || (queues && subscription.past_due_until.is_none())
+}
+
+/// Whether so much is paid for that no more is sold of a subscription, of which
+/// another period would wait or not.
+pub(super) fn is_full(
+    account: &Account,
+    (subscription, waits): (&Subscription, bool),
+    now: Timestamp,
+) -> bool {
+    let subscriptions = account.subscriptions.iter();
+    let periods = subscriptions.flat_map(|subscription| &subscription.periods);
+    let waiting = periods.fold(0_usize, |sum, it| sum.saturating_add(it.gives.len()));
+    subscription.ahead(now) >= PERIODS_PAID_MAX || (waits && waiting >= LOTS_WAITING_MAX)
+}
+
+/// Whether a refund of a payment for one of its periods runs.
+pub(super) fn is_being_paid_back(account: &Account, subscription: &Subscription) -> bool {
+    let mut refunds = account.refunds.iter();
+    refunds.any(|refund| subscription.is_paid_with(refund.payment))
+}
+
 /// Whether the subscription that a payment renews has made way for another one,
-/// or was paid back. One that has ended by time is begun anew.
+/// was paid back, or was canceled. One that has ended by time is begun anew, and
+/// so is one that Stars renew: its user has resumed it at Telegram.
 fn has_made_way(account: &Account, period: &PaidPeriod) -> bool {
     let mut ended = account.ended_subscriptions.iter();
-    ended.any(|ended| {
-        let has_made_way = matches!(ended.reason, EndReason::Upgraded | EndReason::Refunded);
-        has_made_way && Some(ended.position) == period.subscription
+    let renewed = ended.find(|ended| Some(ended.position) == period.subscription);
+    renewed.is_some_and(|ended| match ended.reason {
+        EndReason::Upgraded | EndReason::Refunded => true,
+        EndReason::Canceled => period.renewal != Renewal::Stars,
+        EndReason::NotRenewed => false,
     })
+}
+
+/// Whether a payment undoes a cancellation: bought anew, it goes on. A renewal
+/// that was under way does not undo what its user said meanwhile; one by Stars is
+/// taken only from whoever has resumed it at Telegram.
+fn resumes(subscription: &Subscription, period: &PaidPeriod) -> bool {
+    let is_asked_for = period.subscription.is_none() || subscription.renewal == Renewal::Stars;
+    subscription.canceled && is_asked_for
 }
 
 /// Whether what a payment pays for was paid for by another one meanwhile, and the
@@ -193,12 +227,28 @@ fn next_times(
         (last.times.counted_from, last.times.number.saturating_add(1))
     });
     let zone = &context.catalog.time_zone;
-    PeriodTimes {
+    let times = PeriodTimes {
         payment,
         starts_at,
         ends_at: end_of_period(counted_from, length, number, zone),
         counted_from,
         number,
+    };
+    if times.ends_at > context.now {
+        return times;
+    }
+    // It comes late, and is shorter than the one before.
+    first_times(payment, length, context)
+}
+
+/// When a period begins and ends that is the first, now.
+fn first_times(payment: u64, length: Period, context: &Context<'_>) -> PeriodTimes {
+    PeriodTimes {
+        payment,
+        starts_at: context.now,
+        ends_at: end_of_period(context.now, length, 1, &context.catalog.time_zone),
+        counted_from: context.now,
+        number: 1,
     }
 }
 
@@ -220,6 +270,7 @@ fn renewed(
         length,
         counted_from: times.counted_from,
         number: times.number,
+        resumes: false,
     }
 }
 
@@ -230,6 +281,20 @@ fn passes(account: &Account, subscription: &Subscription, context: &Context<'_>)
     own.filter(|lot| kind(context.catalog, &lot.asset) == Some(AssetKind::Pass))
         .cloned()
         .collect()
+}
+
+/// The same, and those that a refund has reserved: it may come to nothing.
+fn all_passes(account: &Account, subscription: &Subscription, context: &Context<'_>) -> Vec<u64> {
+    let free = passes(account, subscription, context);
+    let mut ids: Vec<u64> = free.into_iter().map(|lot| lot.id).collect();
+    let reserved = account.refunds.iter().flat_map(|refund| &refund.parts);
+    for part in reserved.filter(|part| subscription.period_of_lot(part.id).is_some()) {
+        let is_pass = kind(context.catalog, &part.asset) == Some(AssetKind::Pass);
+        if is_pass && !ids.contains(&part.id) {
+            ids.push(part.id);
+        }
+    }
+    ids
 }
 
 fn ending(subscription: &Subscription, reason: EndReason, ended: Vec<Lot>) -> Payload {
@@ -258,7 +323,9 @@ pub(super) fn without_period(
         .periods
         .iter()
         .partition(|period| period.times.ends_at <= now);
-    if over.iter().any(|period| paid_with(period)) && !ahead.is_empty() {
+    let last = subscription.periods.last();
+    let is_last = last.is_some_and(|last| paid_with(last));
+    if over.iter().any(|period| paid_with(period)) && !is_last {
         return None;
     }
     let left = ahead.iter().filter(|period| !paid_with(period));
@@ -351,11 +418,10 @@ pub(super) fn due_event(
     }
     let has_grace = subscription.renews() && subscription.grace_us > 0;
     if has_grace && subscription.past_due_until.is_none() {
-        let passes = passes(account, subscription, context);
         return Payload::SubscriptionPastDue(SubscriptionPastDue {
             subscription: subscription.position,
             until: subscription.paid_until().plus_us(subscription.grace_us),
-            passes: passes.into_iter().map(|lot| lot.id).collect(),
+            passes: all_passes(account, subscription, context),
         });
     }
     let reason = if subscription.canceled {

@@ -41,6 +41,10 @@ pub struct PaidPeriod {
     /// The subscription that it takes the place of.
     #[n(8)]
     pub upgrade_of: Option<u64>,
+    /// How often what is paid for of that one had changed when its credit was
+    /// counted.
+    #[n(9)]
+    pub upgrade_revision: u32,
 }
 
 /// A subscription began with its first paid period. Its position is its id.
@@ -118,6 +122,10 @@ pub struct SubscriptionRenewed {
     /// How many periods from there it ends.
     #[n(11)]
     pub number: u32,
+    /// It had been canceled, and is not any more.
+    #[n(12)]
+    #[cbor(default, skip_if = "is_false")]
+    pub resumes: bool,
 }
 
 impl SubscriptionRenewed {

@@ -84,6 +84,8 @@ pub struct PaidLot {
     pub amount: i64,
     /// What was paid for that.
     pub basis: i64,
+    /// How much had been paid back when it was given, in minor units.
+    pub given_after: i64,
     /// How much of it refunds have taken, or are owed.
     pub taken: i64,
     /// The basis of what they have taken or are owed.
@@ -121,8 +123,9 @@ pub enum RefundEnd {
 }
 
 impl PaidLot {
-    fn new(lot: &Lot) -> Self {
+    fn new(lot: &Lot, given_after: i64) -> Self {
         Self {
+            given_after,
             lot: lot.id,
             asset: lot.asset.clone(),
             funding: lot.funding,
@@ -363,7 +366,8 @@ impl PaymentRecord {
     }
 
     fn give(&mut self, credited: &Credited) {
-        self.lots.push(PaidLot::new(&credited.lot));
+        let lot = PaidLot::new(&credited.lot, self.refunded());
+        self.lots.push(lot);
     }
 
     fn know(&mut self, provider_ids: &[ProviderId]) {

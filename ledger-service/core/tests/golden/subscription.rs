@@ -51,6 +51,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
             subscription: Some(980),
             starts_at: Some(NOW),
             upgrade_of: Some(970),
+            upgrade_revision: 4,
         }),
         automatic_until: None,
     };
@@ -88,6 +89,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
                 length: LENGTH,
                 counted_from: NOW,
                 number: 3,
+                resumes: true,
             }),
         ),
         (

@@ -231,7 +231,8 @@ pub(crate) fn event(payload: &Payload) -> Option<String> {
             };
             let (from, until) = (time(it.starts_at), time(it.ends_at));
             let ended = taking(", ending ", &it.ended);
-            format!("SubscriptionRenewed from {from} until {until}{how}{ended}")
+            let resumed = if it.resumes { " and is resumed" } else { "" };
+            format!("SubscriptionRenewed from {from} until {until}{how}{resumed}{ended}")
         }
         Payload::SubscriptionPastDue(it) => {
             let passes: Vec<String> = it.passes.iter().map(|id| format!(" #{id}")).collect();

@@ -89,6 +89,7 @@ pub(super) fn refunded(book: &str, refunded: &core::PaymentRefunded) -> Message 
         document_number: or_empty(refunded.document_number.as_ref()),
         takes: parts.map(super::take).collect(),
         debts: debts(&refunded.debts),
+        gives: refunded.gives.iter().map(planned).collect(),
     })
 }
 
@@ -111,7 +112,7 @@ pub(super) fn odd(book: &str, anomaly: &core::PaymentAnomaly) -> Message {
     })
 }
 
-fn planned(planned: &PlannedLot) -> v1::PlannedLot {
+pub(super) fn planned(planned: &PlannedLot) -> v1::PlannedLot {
     let lot = &planned.lot;
     v1::PlannedLot {
         amount: Some(asset_amount(&lot.asset, lot.amount)),

@@ -9,7 +9,7 @@ use ledger_core::{
 };
 use ledger_proto::v1::{self, event::Payload as Message};
 
-use super::{money, number, takes, timestamp};
+use super::{money, number, payment::planned, takes, timestamp};
 use crate::grpc::names::{AccountName, event_name};
 
 pub(super) fn started(book: &str, started: &core::SubscriptionStarted) -> Message {
@@ -32,6 +32,7 @@ pub(super) fn renewed(book: &str, renewed: &core::SubscriptionRenewed) -> Messag
         queued: renewed.waits,
         begins: renewed.begins,
         ended: takes(&renewed.ended),
+        resumes: renewed.resumes,
     })
 }
 
@@ -144,5 +145,6 @@ fn period(book: &str, period: &SubscriptionPeriod) -> v1::SubscriptionPeriod {
         end_time: Some(timestamp(period.times.ends_at)),
         amount: Some(money(&period.paid)),
         queued: period.waits,
+        gives: period.gives.iter().map(planned).collect(),
     }
 }

@@ -2,10 +2,14 @@
 
 use super::plan::{Plan, gives};
 use crate::{
-    account::{Account, Subscription},
-    catalog::{self, Catalog, OnRepurchase, SecondSuccess},
+    account::{Account, Subscription, SubscriptionPeriod},
+    catalog::{self, AssetKind, Catalog, OnRepurchase, SecondSuccess},
+    decide::{
+        grant::kind,
+        subscription::{is_being_paid_back, is_full, waits},
+    },
     event::PaidPeriod,
-    limits::{PERIODS_PAID_MAX, SUBSCRIPTIONS_MAX},
+    limits::SUBSCRIPTIONS_MAX,
     name::Name,
     payment::Purpose,
     primitives::{Money, Timestamp},
@@ -33,7 +37,7 @@ pub(super) fn offered(
                 return Ok(period_plan(catalog, plan, found, price));
             };
             let old = running(account, *old)?;
-            let credit = unused(catalog, old, plan, currency, now)?;
+            let credit = credit(catalog, account, old, (plan, currency), now)?;
             let price = Money {
                 // A provider takes no payment of nothing.
                 amount: price.amount.saturating_sub(credit).max(1),
@@ -42,12 +46,13 @@ pub(super) fn offered(
             let mut plan = period_plan(catalog, plan, found, price);
             if let Some(period) = &mut plan.period {
                 period.upgrade_of = Some(old.position);
+                period.upgrade_revision = old.revision;
             }
             Ok(plan)
         }
         Purpose::Renewal { subscription } => {
             let renewed = running(account, *subscription)?;
-            check_renewal(renewed, now)?;
+            check_renewal(account, renewed, now)?;
             let found = find(catalog, &renewed.plan)?;
             let price = price(found, &renewed.plan, &renewed.currency(), origin)?;
             Ok(renewal_plan(catalog, renewed, found, price))
@@ -141,7 +146,7 @@ fn check_repurchase(
     match subscriptions.find(|running| running.plan == *id) {
         Some(running)
             if plan.on_repurchase == OnRepurchase::Refuse
-                || running.ahead(now) >= PERIODS_PAID_MAX =>
+                || is_full(account, (running, queues(running, plan)), now) =>
         {
             Err(Rejection::SubscriptionRuns {
                 subscription: running.position,
@@ -156,13 +161,21 @@ fn check_repurchase(
     }
 }
 
-fn check_renewal(subscription: &Subscription, now: Timestamp) -> Result<(), Rejection> {
+fn queues(running: &Subscription, plan: &catalog::Plan) -> bool {
+    waits(running, plan.on_repurchase == OnRepurchase::Queue)
+}
+
+fn check_renewal(
+    account: &Account,
+    subscription: &Subscription,
+    now: Timestamp,
+) -> Result<(), Rejection> {
     if !subscription.renews() {
         return Err(Rejection::SubscriptionNotRenewed {
             subscription: subscription.position,
         });
     }
-    if subscription.ahead(now) >= PERIODS_PAID_MAX {
+    if is_full(account, (subscription, waits(subscription, false)), now) {
         return Err(Rejection::SubscriptionRuns {
             subscription: subscription.position,
         });
@@ -176,19 +189,20 @@ fn check_renewal(subscription: &Subscription, now: Timestamp) -> Result<(), Reje
     }
 }
 
-/// What of the price of all that is paid for is credited to what takes its place:
-/// its share of the time that is left, period by period, as of the moment when
-/// the payment is created.
-fn unused(
+/// What is credited to what takes the place of a subscription, as of the moment
+/// when the payment is created: of the passes of each paid period the share of
+/// the time that is left of it, and all that was paid for a period that waits.
+/// What else was given stays with the account.
+fn credit(
     catalog: &Catalog,
+    account: &Account,
     old: &Subscription,
-    plan: &Name,
-    currency: &Name,
+    (plan, currency): (&Name, &Name),
     now: Timestamp,
 ) -> Result<i64, Rejection> {
     let known = catalog.subscriptions.get(old.plan.as_str());
     let is_offered = known.is_some_and(|known| known.upgrades.contains(plan));
-    if !is_offered || old.currency() != *currency {
+    if !is_offered || old.currency() != *currency || is_being_paid_back(account, old) {
         return Err(Rejection::UpgradeNotOffered {
             plan: plan.into(),
             from: (&old.plan).into(),
@@ -196,8 +210,27 @@ fn unused(
     }
     let periods = old.periods.iter();
     let periods = periods.filter(|period| period.paid.currency == *currency);
-    let unused = periods.map(|period| period.unused(now));
-    Ok(unused.fold(0, i64::saturating_add))
+    let credits = periods.map(|period| match period.waits {
+        true => period.paid.amount,
+        false => unused(catalog, account, period, now),
+    });
+    Ok(credits.fold(0, i64::saturating_add))
+}
+
+fn unused(
+    catalog: &Catalog,
+    account: &Account,
+    period: &SubscriptionPeriod,
+    now: Timestamp,
+) -> i64 {
+    let passes = account
+        .lots
+        .iter()
+        .filter(|lot| period.lots.contains(&lot.id))
+        .filter(|lot| kind(catalog, &lot.asset) == Some(AssetKind::Pass));
+    let shares = passes.map(|lot| period.share_left(lot.basis, now));
+    let unused = shares.fold(0, i64::saturating_add);
+    unused.min(period.paid.amount)
 }
 
 fn period_plan(catalog: &Catalog, id: &Name, plan: &catalog::Plan, price: Money) -> Plan {
@@ -216,6 +249,7 @@ fn period_plan(catalog: &Catalog, id: &Name, plan: &catalog::Plan, price: Money)
             subscription: None,
             starts_at: None,
             upgrade_of: None,
+            upgrade_revision: 0,
         }),
     }
 }

@@ -18,7 +18,7 @@ use super::{
     take::{Leftovers, Taking, share_up},
 };
 use crate::{
-    account::{Account, Funding, Lot},
+    account::{Account, Funding},
     catalog::PaymentRefundPolicy,
     command::{RecordRefund, RefundPayment},
     decide::{
@@ -52,7 +52,8 @@ pub(in crate::decide) fn refund(
             status: payment.status,
         });
     }
-    let leftovers = Leftovers::new(work.account(), payment, work.context, payment.refundable());
+    let refundable = payment.refundable().saturating_add(unreserved(work.account(), payment));
+    let leftovers = Leftovers::new(work.account(), payment, work.context, refundable);
     let amount = allowed(payment, &leftovers, refund.amount)?;
     let Taking { parts, missing } = leftovers.take(amount);
     let amount = Money {
@@ -257,9 +258,8 @@ fn pay_back(
 ) -> Vec<Decided> {
     let amount = refunded.amount.amount;
     let is_whole = payment.refunded().saturating_add(amount) >= payment.amount.amount;
-    let taken: Vec<&Lot> = refunded.reserved.iter().chain(&refunded.parts).collect();
     let leftovers = Leftovers::new(work.account(), payment, work.context, payment.refundable());
-    let is_over = is_whole || leftovers.is_access_taken(&taken, &refunded.parts);
+    let is_over = is_whole || leftovers.is_access_taken(&refunded);
     if !is_over {
         refunded.gives = less_to_give(work.account(), payment.position, amount);
     }
@@ -270,6 +270,17 @@ fn pay_back(
         work.push(Party::Own, event);
     }
     work.finish()
+}
+
+/// What is being paid back by refunds that began when nothing was given yet: what
+/// they take is counted when they are done.
+fn unreserved(account: &Account, payment: &PaymentRecord) -> i64 {
+    let running = payment.refunds.iter().filter(|refund| refund.end.is_none());
+    let unreserved = running.filter(|refund| {
+        let open = account.open_refund(refund.position);
+        refund.missing.is_empty() && open.is_none_or(|open| open.parts.is_empty())
+    });
+    unreserved.fold(0, |sum, refund| sum.saturating_add(refund.amount.amount))
 }
 
 /// What a period that waits still gives when `amount` of what was paid for it is

@@ -21,7 +21,7 @@ use crate::{
     decide::{
         Party,
         charge::{check_amount, check_price},
-        grant::{Giving, push_grants},
+        grant::{Giving, mark_origin, push_grants},
         subscription::Turn,
         work::Work,
     },
@@ -255,6 +255,7 @@ fn give(
         push_anomalies(&mut work, (payment, &amount), odd);
         return Ok(work.finish());
     }
+    let gives: &[PlannedLot] = &marked(gives, &work);
     let turn = period.map(|period| (period, Turn::of(&account, period, (payment, context))));
     let (nothing, until) = match &turn {
         Some((_, turn)) => (turn.anomaly(), turn.gives_until()),
@@ -282,6 +283,16 @@ fn give(
         odd.into_iter().chain(nothing),
     );
     Ok(work.finish())
+}
+
+/// What is given, with the origin of badges: it may be given later, when somebody
+/// else comes.
+fn marked(gives: &[PlannedLot], work: &Work<'_>) -> Vec<PlannedLot> {
+    let mut marked = gives.to_vec();
+    for planned in &mut marked {
+        mark_origin(&mut planned.lot, work.context.catalog, &work.request.origin);
+    }
+    marked
 }
 
 /// Whether nobody may have what was paid for: the account is closed, or has

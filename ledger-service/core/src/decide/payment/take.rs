@@ -4,7 +4,7 @@ use crate::{
     account::{Account, Funding, Lot},
     catalog::AssetKind,
     decide::{Context, grant::kind},
-    event::Debt,
+    event::{Debt, PaymentRefunded},
     primitives::{basis_share, share_of_time},
     record::{PaidLot, PaymentRecord},
 };
@@ -97,21 +97,30 @@ impl<'a> Leftovers<'a> {
         basis.saturating_sub(self.refundable).max(0)
     }
 
-    /// Whether a refund that takes `taken`, of which `parts` are still free lots,
-    /// leaves nothing of what gives access: of the passes that were bought, or, if
-    /// there were none, of all that was.
-    pub(super) fn is_access_taken(&self, taken: &[&Lot], parts: &[Lot]) -> bool {
+    /// Whether a refund that is done leaves nothing of what gives access: of the
+    /// passes that were bought, or, if there were none, of all that was. What
+    /// other refunds of the payment have reserved is there, until they are done.
+    pub(super) fn is_access_taken(&self, refunded: &PaymentRefunded) -> bool {
         let had_pass = self.bought().any(|(paid, _)| self.is_pass(&paid.asset));
         let access: Vec<(&PaidLot, i64)> = self
             .bought()
             .filter(|(paid, _)| !had_pass || self.is_pass(&paid.asset))
             .collect();
-        let is_of_access = |lot: &Lot| access.iter().any(|(paid, _)| paid.lot == lot.id);
+        let of_access = |lots: &[Lot]| {
+            let lots = lots.iter();
+            let lots = lots.filter(|lot| access.iter().any(|(paid, _)| paid.lot == lot.id));
+            lots.fold(0_i64, |sum, lot| sum.saturating_add(lot.amount))
+        };
         let there = access.iter().map(|(_, there)| *there);
         let there = there.fold(0, i64::saturating_add);
-        let parts = parts.iter().filter(|lot| is_of_access(lot));
-        let free = parts.fold(0_i64, |sum, lot| sum.saturating_add(lot.amount));
-        taken.iter().any(|lot| is_of_access(lot)) && free >= there
+        let others = self.account.refunds.iter().filter(|refund| {
+            refund.payment == refunded.payment && Some(refund.position) != refunded.refund
+        });
+        let reserved = others.map(|refund| of_access(&refund.parts));
+        let reserved = reserved.fold(0, i64::saturating_add);
+        let free = of_access(&refunded.parts);
+        let taken = of_access(&refunded.reserved).saturating_add(free);
+        taken > 0 && reserved == 0 && free >= there
     }
 
     fn is_pass(&self, asset: &str) -> bool {
@@ -158,7 +167,9 @@ impl<'a> Leftovers<'a> {
         for (paid, there) in self.bought() {
             let gone = paid.rest().saturating_sub(there);
             let basis = paid.rest_basis().saturating_sub(paid.basis_of(there));
-            let units = units_for(left, basis, gone, is_all);
+            // A pass that is gone, in part, would be owed whole.
+            let is_owed = is_all || !self.is_pass(&paid.asset);
+            let units = if is_owed { units_for(left, basis, gone, is_all) } else { 0 };
             let basis = basis_share(basis, units, gone);
             left = left.saturating_sub(basis);
             if units > 0 {
@@ -175,11 +186,14 @@ impl<'a> Leftovers<'a> {
     }
 
     fn take_bonuses(&self, amount: i64, taking: &mut Taking) {
-        let whole = self.payment.amount.amount;
-        let back = whole.saturating_sub(self.refundable);
+        let price = self.payment.amount.amount;
+        let back = price.saturating_sub(self.refundable);
         let back = back.saturating_add(amount);
         let lots = self.payment.lots.iter().zip(self.there.iter().copied());
         for (paid, there) in lots.filter(|(paid, _)| paid.funding == Funding::Granted) {
+            // What was paid back before it was given has made it less already.
+            let whole = price.saturating_sub(paid.given_after);
+            let back = back.saturating_sub(paid.given_after);
             let wanted = share_up(paid.amount, back.min(whole), whole);
             let units = wanted.saturating_sub(paid.taken).min(there);
             self.take_part(paid, units, taking);
