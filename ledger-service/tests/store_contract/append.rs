@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use ledger_service::store::{Appended, StoreError, Writer};
+use ledger_service::store::{Appended, LogWriter, StoreError};
 
 use crate::harness::{Place, accounts, append, done, event, head, key, on_both, payment, state};
 
 /// Connects again. What was given up may still be at work on a busy machine: each
 /// try waits for it.
-async fn reconnect(writer: &mut dyn Writer) {
+async fn reconnect(writer: &mut dyn LogWriter) {
     for _ in 0..20 {
         match writer.reconnect().await {
             Err(StoreError::Busy(_)) => {}

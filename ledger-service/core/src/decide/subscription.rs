@@ -324,7 +324,7 @@ pub(super) fn without_period(
         .iter()
         .partition(|period| period.times.ends_at <= now);
     let last = subscription.periods.last();
-    let is_last = last.is_some_and(|last| paid_with(last));
+    let is_last = last.is_some_and(paid_with);
     if over.iter().any(|period| paid_with(period)) && !is_last {
         return None;
     }

@@ -52,7 +52,9 @@ pub(in crate::decide) fn refund(
             status: payment.status,
         });
     }
-    let refundable = payment.refundable().saturating_add(unreserved(work.account(), payment));
+    let refundable = payment
+        .refundable()
+        .saturating_add(unreserved(work.account(), payment));
     let leftovers = Leftovers::new(work.account(), payment, work.context, refundable);
     let amount = allowed(payment, &leftovers, refund.amount)?;
     let Taking { parts, missing } = leftovers.take(amount);

@@ -169,7 +169,11 @@ impl<'a> Leftovers<'a> {
             let basis = paid.rest_basis().saturating_sub(paid.basis_of(there));
             // A pass that is gone, in part, would be owed whole.
             let is_owed = is_all || !self.is_pass(&paid.asset);
-            let units = if is_owed { units_for(left, basis, gone, is_all) } else { 0 };
+            let units = if is_owed {
+                units_for(left, basis, gone, is_all)
+            } else {
+                0
+            };
             let basis = basis_share(basis, units, gone);
             left = left.saturating_sub(basis);
             if units > 0 {
