@@ -109,7 +109,8 @@ macro_rules! scenarios {
 
 scenarios! {
     account adjust catalog charge credit expiry expiry_in_time hold payback payment payments policy
-    refund subscription transfer
+    refund seed_dream_photo seed_media_lab seed_nano_banana seed_spin_bot seed_tz_bot subscription
+    transfer
 }
 
 #[test]

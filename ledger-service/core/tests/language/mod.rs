@@ -16,6 +16,7 @@ pub(crate) struct Scenario {
 }
 
 /// A line that does something, and what is expected of it.
+#[derive(Clone)]
 pub(crate) struct Step {
     /// Its number in the file.
     pub(crate) line: usize,
@@ -106,6 +107,21 @@ impl Words {
 
 /// Reads a file.
 pub(crate) fn parse(text: &str) -> Vec<Scenario> {
+    let mut scenarios = parse_once(text);
+    for scenario in &mut scenarios {
+        scenario.steps = scenario.steps.drain(..).flat_map(repeated).collect();
+    }
+    scenarios
+}
+
+/// A step as often as its `repeat=` says.
+fn repeated(mut step: Step) -> Vec<Step> {
+    let times = step.words.option("repeat");
+    let times = times.map_or(1, |text| text.parse().expect("how often"));
+    vec![step; times]
+}
+
+fn parse_once(text: &str) -> Vec<Scenario> {
     let mut scenarios: Vec<Scenario> = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let content = line.split(" # ").next().unwrap_or_default().trim_end();

@@ -15,8 +15,15 @@ pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
 }
 
+/// The text of a catalog: one of the tests' own, or, as `seeds/NAME`, one that
+/// the service comes with.
 pub(crate) fn catalog_text(name: &str) -> String {
-    let path = folder().join("catalogs").join(format!("{name}.toml"));
+    let path = match name.strip_prefix("seeds/") {
+        Some(seed) => folder()
+            .join("../../../catalogs")
+            .join(format!("{seed}.toml")),
+        None => folder().join("catalogs").join(format!("{name}.toml")),
+    };
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
