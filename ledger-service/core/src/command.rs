@@ -241,6 +241,9 @@ commands! {
         1 merchant_account: Name,
         /// What it is for.
         2 purpose: Purpose,
+        /// Nobody asked for it just now: it is bought because little is left.
+        #[cbor(default, skip_if = "is_false")]
+        3 automatic: bool,
     }
     /// Begin a refund of a payment, or record one that was done outside of its
     /// provider.

@@ -229,6 +229,22 @@ pub enum Rejection {
     SubscriptionNotRenewed { subscription: u64 },
     #[error("a payment that is to renew the subscription is open")]
     RenewalAttemptOpen { subscription: u64, payment: u64 },
+    #[error("the catalog has no automatic top-up by this package")]
+    AutoTopUpNotOffered,
+    #[error("{available} {asset} are available, which is not below {threshold}")]
+    AutoTopUpNotDue {
+        asset: String,
+        available: i64,
+        threshold: i64,
+    },
+    #[error("an automatic top-up is open")]
+    AutoTopUpOpen { payment: u64 },
+    #[error("{paid} of {maximum} {currency} were paid automatically this month")]
+    AutoTopUpCapReached {
+        currency: String,
+        paid: i64,
+        maximum: i64,
+    },
     #[error("item {index} of the batch was refused, so all of it is: {message}")]
     BatchItemRefused {
         index: usize,
@@ -329,6 +345,10 @@ impl Rejection {
             Self::TooManySubscriptions { .. } => ("TOO_MANY_SUBSCRIPTIONS", FailedPrecondition),
             Self::SubscriptionNotRenewed { .. } => ("SUBSCRIPTION_NOT_RENEWED", FailedPrecondition),
             Self::RenewalAttemptOpen { .. } => ("RENEWAL_ATTEMPT_OPEN", FailedPrecondition),
+            Self::AutoTopUpNotOffered => ("AUTO_TOP_UP_NOT_OFFERED", FailedPrecondition),
+            Self::AutoTopUpNotDue { .. } => ("AUTO_TOP_UP_NOT_DUE", FailedPrecondition),
+            Self::AutoTopUpOpen { .. } => ("AUTO_TOP_UP_OPEN", FailedPrecondition),
+            Self::AutoTopUpCapReached { .. } => ("AUTO_TOP_UP_CAP_REACHED", FailedPrecondition),
             Self::BatchItemRefused { .. } => ("BATCH_ITEM_REFUSED", FailedPrecondition),
         }
     }

@@ -30,7 +30,7 @@ use driver::sources;
 use ledger_core::{
     Command, Event, Money, Payload, RequestId, Timestamp,
     account::{Funding, Lot},
-    catalog::{OverrunPolicy, PaymentRefundPolicy},
+    catalog::OverrunPolicy,
     command::{
         Adjust, ApplyCatalog, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount,
         Credit, ExtendHold, OpenAccount, PlaceHold, RecordPayment, Refund, ReleaseHold, Sweep,
@@ -38,8 +38,8 @@ use ledger_core::{
     },
     event::{
         Adjusted, Annotations, Balance, CatalogApplied, Credited, Debited, FORMAT, HoldCaptured,
-        HoldEnded, HoldExtended, HoldPlaced, LotExpired, PaidWith, PaymentSucceeded, ProviderId,
-        Reason, Refunded, TransferReceived, TransferSent,
+        HoldEnded, HoldExtended, HoldPlaced, LotExpired, PaidWith, ProviderId, Reason, Refunded,
+        TransferReceived, TransferSent,
     },
 };
 
@@ -244,28 +244,6 @@ fn transfer_received() -> Payload {
     })
 }
 
-fn payment_succeeded() -> Payload {
-    let money = |amount| Money {
-        currency: "RUB".into(),
-        amount,
-    };
-    Payload::PaymentSucceeded(PaymentSucceeded {
-        provider: "yookassa".into(),
-        merchant_account: "506751".into(),
-        provider_ids: vec![ProviderId {
-            kind: "payment".into(),
-            id: "22e12f66".into(),
-        }],
-        amount: money(30_000),
-        income: Some(money(28_950)),
-        test: true,
-        payment: None,
-        purpose: None,
-        refund: PaymentRefundPolicy::default(),
-        is_limited: false,
-    })
-}
-
 fn overrides() -> BTreeMap<String, String> {
     [("PRICE".to_owned(), "10".to_owned())].into()
 }
@@ -311,7 +289,7 @@ fn events() -> Vec<(String, Event)> {
         transfer_received(),
         Payload::AccountBlocked,
         Payload::AccountUnblocked,
-        payment_succeeded(),
+        payment::succeeded_at_once(),
         catalog_applied(),
     ];
     let named = |payload: Payload| (format!("{:?}", payload.kind()), event(payload));

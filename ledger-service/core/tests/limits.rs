@@ -19,8 +19,9 @@ use ledger_core::{
     command::{
         AssetAmount, CaptureHold, Charge, Credit, PlaceHold, Refund, ReleaseHold, Target, encode,
     },
-    event::{Payload, Reason, Refunded},
+    event::{Debt, Payload, PaymentRefunded, ProviderIds, Reason, Refunded},
     limits::{AMOUNT_MAX, GRACED_LOTS_MAX, PARTS_MAX, STATE_BYTES_MAX},
+    payment::RefundVia,
 };
 
 const CATALOG: &str = r#"
@@ -511,4 +512,48 @@ fn windows_and_attributes_are_bounded_with_the_rest() {
             assert_bounded(&ledger);
         }
     }
+}
+
+/// Where debts are added up, those of one lot still are: what comes back to it
+/// pays them.
+#[test]
+fn a_debt_of_a_lot_is_added_to_that_of_the_same_lot() {
+    let mut account = Account::default();
+    let mut ledger = Ledger::new(CATALOG);
+    ledger
+        .run("ann", Command::Credit(credit(1, None)))
+        .expect("a credit");
+    let first = ledger.events.last().expect("an event");
+    let lots: Vec<u64> = (1..=16).chain([7, 99]).collect();
+    for (index, lot) in lots.into_iter().enumerate() {
+        let debts = vec![Debt {
+            lot,
+            asset: "C".into(),
+            amount: 10,
+            basis: 0,
+        }];
+        let refunded = PaymentRefunded {
+            payment: 1,
+            refund: None,
+            amount: Money {
+                currency: "RUB".into(),
+                amount: 10,
+            },
+            via: RefundVia::Provider,
+            provider_ids: ProviderIds::default(),
+            document_number: None,
+            reserved: Vec::new(),
+            parts: Vec::new(),
+            debts,
+            test: false,
+        };
+        let mut event = first.clone();
+        event.payload = Payload::PaymentRefunded(refunded);
+        event.position = u64::try_from(index).expect("few") + 1;
+        (event.version, event.previous_position) = (event.position, account.position);
+        account.evolve(&event).expect("it applies");
+    }
+    account.check().expect("sums");
+    let owed = |lot| account.owed_of(lot, &[]);
+    assert_eq!((owed(7), owed(1), owed(2), owed(99)), (20, 20, 10, 0));
 }

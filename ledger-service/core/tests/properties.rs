@@ -114,7 +114,7 @@ const ACCOUNTS: [&str; 3] = ["ann", "bob", "eve"];
 #[derive(Clone, Debug)]
 enum Step {
     Wait(i64),
-    Ask(usize, Ask),
+    Ask(usize, Box<Ask>),
     Payment(usize, payments::Ask),
     /// About an earlier charge or hold, of its own account.
     About {
@@ -278,7 +278,7 @@ fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
         20 => (1..50_i64).prop_map(Step::Wait),
         1 => (100..300_i64).prop_map(Step::Wait),
         3 => (1_300..1_500_i64).prop_map(Step::Wait),
-        60 => (0..3_usize, ask()).prop_map(|(account, ask)| Step::Ask(account, ask)),
+        60 => (0..3_usize, ask()).prop_map(|(account, ask)| Step::Ask(account, Box::new(ask))),
         50 => (0..3_usize, payments::ask())
             .prop_map(|(account, ask)| Step::Payment(account, ask)),
         50 => (0..6_usize, any::<bool>(), about())

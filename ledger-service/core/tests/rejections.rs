@@ -24,7 +24,7 @@ use driver::sources;
 use language::{command::TargetBy, replay::Replay};
 
 /// Reasons that the core gives, in order of precedence.
-const ORDER: [&str; 59] = [
+const ORDER: [&str; 63] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_CLOSED",
     "ACCOUNT_NOT_FOUND",
@@ -52,6 +52,10 @@ const ORDER: [&str; 59] = [
     "UPGRADE_NOT_OFFERED",
     "SUBSCRIPTION_NOT_RENEWED",
     "RENEWAL_ATTEMPT_OPEN",
+    "AUTO_TOP_UP_NOT_OFFERED",
+    "AUTO_TOP_UP_NOT_DUE",
+    "AUTO_TOP_UP_OPEN",
+    "AUTO_TOP_UP_CAP_REACHED",
     "PAYMENT_AMOUNT_DIFFERS",
     "ASSET_NOT_SPENDABLE",
     "AMOUNT_NOT_POSITIVE",

@@ -328,8 +328,12 @@ impl Writer {
             return Ok(HashMap::new());
         }
         let stored = self.log().await.read_with_references(&ranges).await?;
+        // What others have written meanwhile is not in the accounts that this
+        // will be decided on: a record that knows it would not fit them.
+        let head = self.head.position;
         let events = stored
             .iter()
+            .filter(|event| event.position <= head)
             .map(log::decode)
             .collect::<Result<Vec<_>, _>>()
             .map_err(Failure::Broken)?;

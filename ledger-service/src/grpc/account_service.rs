@@ -18,7 +18,7 @@ use super::{
     edge::{self, Edge, Look},
     explain_balance, list_accounts, names,
     parse::{self, Caller, Fields, Page, PageFields, Reading},
-    past, quote, render, status, tokens,
+    past, quote, render, status, subscriptions, tokens,
 };
 use crate::limits::BATCH_CALL_ITEMS_MAX;
 
@@ -50,9 +50,12 @@ impl AccountService for AccountApi {
         let reading = Reading::parse(account, &consistency_token, deadline)?;
         let look = self.edge.look(reading).await?;
         let name = look.name.as_str().to_owned();
-        let account = render::account(name, &look.account, &look.present());
+        let present = look.present();
+        let account = render::account(name, &look.account, &present);
         Ok(Response::new(GetAccountResponse {
             account: Some(account),
+            passes: render::passes(&present, &look.snapshot.catalog.catalog),
+            subscriptions: subscriptions::of_account(&look),
         }))
     }
 

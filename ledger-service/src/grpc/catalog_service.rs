@@ -142,7 +142,9 @@ impl CatalogService for CatalogApi {
         let catalog: &Catalog = &snapshot.catalog.catalog;
         Ok(Response::new(ListPackagesResponse {
             packages: render::packages(catalog, &origin, include_hidden),
+            plans: render::plans(catalog, &origin, include_hidden),
             top_ups: render::top_ups(catalog),
+            auto_top_ups: render::auto_top_ups(catalog),
             catalog_version: render::number(snapshot.catalog.version),
         }))
     }

@@ -127,9 +127,11 @@ impl Account {
                 let period = created.period.as_ref();
                 let renews = period.and_then(|period| period.subscription);
                 self.renewal_attempted(renews, event.position);
+                self.auto_top_up_created(created, event.position);
             }
             Payload::PaymentCanceled(canceled) => {
                 self.renewal_failed(canceled.payment, event.recorded_at);
+                self.auto_top_up_ended(canceled.payment, None);
             }
             Payload::SubscriptionStarted(started) => {
                 self.subscription_started(started, event.position);

@@ -5,6 +5,7 @@
 //! sum over reserved parts ([`Account::check`] recounts both); lots are kept in
 //! order of consumption.
 
+mod auto_top_up;
 mod evolve;
 mod hold;
 mod lot;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 use minicbor::{CborLen, Decode, Encode};
 
+pub use auto_top_up::AutoTopUps;
 pub use evolve::EvolveError;
 pub use hold::Hold;
 pub use lot::{Funding, Lot, take_from_end, take_from_front, total};
@@ -109,6 +111,9 @@ pub struct Account {
     #[n(20)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub subscriptions: Vec<Subscription>,
+    /// What was bought by itself this month; absent if nothing ever was.
+    #[n(21)]
+    pub auto_top_ups: Option<AutoTopUps>,
 }
 
 /// Whether an account takes requests.

@@ -16,6 +16,9 @@ impl Account {
             let bought = self.packages.get_or_insert_default(package);
             *bought = bought.saturating_add(1);
         }
+        if let Some(created) = payment.payment {
+            self.auto_top_up_ended(created, Some(&payment.amount));
+        }
     }
 
     pub(super) fn payment_refund_started(

@@ -84,9 +84,11 @@ impl Account {
             totals.deficit = totals.deficit.saturating_add(debt.amount);
             totals.balance = totals.balance.saturating_sub(debt.amount);
             let is_full = self.debts.len() >= DEBTS_MAX;
-            let takes =
-                |kept: &&mut Debt| kept.asset == debt.asset && (is_full || kept.lot == debt.lot);
-            match self.debts.iter_mut().find(takes) {
+            let of_lot = |kept: &Debt| kept.asset == debt.asset && kept.lot == debt.lot;
+            let of_asset = |kept: &Debt| is_full && kept.asset == debt.asset;
+            let index = self.debts.iter().position(of_lot);
+            let index = index.or_else(|| self.debts.iter().position(of_asset));
+            match index.and_then(|index| self.debts.get_mut(index)) {
                 Some(kept) => {
                     kept.amount = kept.amount.saturating_add(debt.amount);
                     kept.basis = kept.basis.saturating_add(debt.basis);

@@ -216,10 +216,14 @@ impl Account {
             subscription.lots.clear();
         } else {
             subscription.periods = subscription.periods.saturating_add(1);
+            // Bought anew, it goes on; a renewal that was under way does not undo
+            // what its user said meanwhile.
+            if subscription.attempt != Some(renewed.payment) {
+                subscription.canceled = false;
+            }
             subscription.attempt = None;
             subscription.failures = 0;
             subscription.failed_at = None;
-            subscription.canceled = false;
         }
         if !renewed.begins && !renewed.queued.is_empty() {
             subscription.queued.push(QueuedPeriod {

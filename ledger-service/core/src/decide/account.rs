@@ -82,8 +82,15 @@ pub(super) fn close(mut work: Work<'_>) -> Result<Vec<Decided>, Rejection> {
     let holds = account.holds.iter().map(|hold| &hold.asset);
     let refunds = account.refunds.iter().flat_map(|refund| &refund.parts);
     let debts = account.debts.iter().map(|debt| &debt.asset);
-    let mut left = lots.chain(holds).chain(refunds.map(|part| &part.asset));
-    if let Some(asset) = left.next().or_else(|| debts.min()) {
+    let subscriptions = account.subscriptions.iter().map(|it| &it.paid.currency);
+    let reserved = refunds.map(|part| &part.asset);
+    // A refund that reserves nothing runs all the same: how it ends has to find
+    // the account open. Who has one has paid in some currency.
+    let runs = account.refunds.first();
+    let running = runs.and_then(|_| account.paid.iter().next());
+    let mut left = lots.chain(holds).chain(reserved).chain(subscriptions);
+    let owed = || debts.min().or(running.map(|(currency, _)| currency));
+    if let Some(asset) = left.next().or_else(owed) {
         return Err(Rejection::AccountNotEmpty {
             account: (&work.request.account).into(),
             asset: asset.into(),

@@ -120,9 +120,18 @@ pub fn decide(
         Command::Transfer(transfer) => transfer::transfer(work, transfer),
         Command::Adjust(adjust) => adjust::adjust(work, adjust),
         Command::CreatePayment(create) => payment::create(work, create),
-        Command::RecordPayment(said) => payment::record(work, said, record),
-        Command::RefundPayment(refund) => payment::refund(work, refund, record),
-        Command::RecordRefund(said) => payment::record_refund(work, said, record),
+        Command::RecordPayment(said) => {
+            let record = work.followed(record);
+            payment::record(work, said, record.as_ref())
+        }
+        Command::RefundPayment(refund) => {
+            let record = work.followed(record);
+            payment::refund(work, refund, record.as_ref())
+        }
+        Command::RecordRefund(said) => {
+            let record = work.followed(record);
+            payment::record_refund(work, said, record.as_ref())
+        }
         Command::CancelSubscription(cancel) => subscription::cancel(work, cancel),
         Command::ResumeSubscription(resume) => subscription::resume(work, resume),
         Command::ApplyCatalog(apply) => catalog::apply(work, apply),

@@ -14,6 +14,7 @@ use crate::{
         STATE_BYTES_FOR_NEW_PARTS, STATE_BYTES_FOR_WINDOWS, WINDOW_USE_BYTES_MAX,
     },
     name::Name,
+    record::Record,
     rejection::Rejection,
 };
 
@@ -143,6 +144,8 @@ pub(super) struct Work<'a> {
     pub(super) context: &'a Context<'a>,
     before: &'a Account,
     events: Vec<Decided>,
+    /// What time and first use did to the account that the request names.
+    prepared: Vec<Event>,
 }
 
 impl<'a> Work<'a> {
@@ -158,6 +161,7 @@ impl<'a> Work<'a> {
             context,
             before: accounts.own,
             events: Vec::new(),
+            prepared: Vec::new(),
         }
     }
 
@@ -198,8 +202,20 @@ impl<'a> Work<'a> {
         side.lots_created = side.lots_created.max(side.account.lots_created);
         self.events.push(Decided {
             party,
-            payload: event.payload,
+            payload: event.payload.clone(),
         });
+        if party == Party::Own {
+            self.prepared.push(event);
+        }
+    }
+
+    /// What is known of the target, with what time has just done to it.
+    pub(super) fn followed(&self, record: Option<&Record>) -> Option<Record> {
+        let mut record = record?.clone();
+        for event in &self.prepared {
+            record.follow(event);
+        }
+        Some(record)
     }
 
     /// The position that the next event of the account will get that the request

@@ -68,6 +68,7 @@ impl Payload {
             Self::PaymentStatusRecorded(recorded) => &recorded.provider_ids,
             Self::PaymentCanceled(canceled) => &canceled.provider_ids,
             Self::PaymentRefunded(refunded) => &refunded.provider_ids,
+            Self::PaymentRefundFailed(failed) => &failed.provider_ids,
             Self::PaymentAnomaly(anomaly) => &anomaly.provider_ids,
             _ => return None,
         };

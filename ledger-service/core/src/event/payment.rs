@@ -8,7 +8,7 @@ use crate::{
     catalog::PaymentRefundPolicy,
     name::Name,
     payment::{PaymentStatus, Purpose, RefundVia},
-    primitives::Money,
+    primitives::{Money, Timestamp},
 };
 
 /// A payment was asked for: what it is for, and what its success gives, as the
@@ -41,6 +41,10 @@ pub struct PaymentCreated {
     /// The period of a subscription that it pays for.
     #[n(7)]
     pub period: Option<PaidPeriod>,
+    /// It is bought because little is left: when the month of the calendar ends
+    /// in whose cap it counts.
+    #[n(8)]
+    pub automatic_until: Option<Timestamp>,
 }
 
 /// A lot that a payment will give: bought ones are what it pays for, given ones
@@ -231,6 +235,10 @@ pub struct PaymentRefundFailed {
     #[n(5)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub settled: Vec<Debt>,
+    /// The ids that the provider gave along and that were not known.
+    #[n(6)]
+    #[cbor(default, skip_if = "ProviderIds::is_default")]
+    pub provider_ids: ProviderIds,
 }
 
 /// A provider said what cannot be of a payment. Nothing was credited or taken
@@ -283,6 +291,10 @@ pub enum AnomalyKind {
     /// it; it is to be refunded.
     #[n(7)]
     PeriodPaidTwice,
+    /// Two payments at the provider for one that was asked for. Nothing was given
+    /// for the second; it is to be refunded.
+    #[n(8)]
+    PaidTwice,
 }
 
 /// What an account owes: units that a refund could not take back, because they
@@ -325,6 +337,17 @@ pub struct ProviderIds {
     #[n(2)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub ids: Vec<ProviderId>,
+    /// Of a refund: its ids that an anomaly or a failure before it had made
+    /// known.
+    #[n(3)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub known: Vec<ProviderId>,
+}
+
+impl ProviderIds {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An id that a provider gave.

@@ -4,8 +4,8 @@ use crate::{
     account::{Funding, Lot},
     catalog::PaymentRefundPolicy,
     event::{
-        AnomalyKind, Credited, Debt, Event, PaidPeriod, Payload, PaymentCreated, PaymentSucceeded,
-        PlannedLot, ProviderId,
+        AnomalyKind, Credited, Debt, Event, PaidPeriod, Payload, PaymentAnomaly, PaymentCreated,
+        PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
     },
     name::Name,
     payment::{PaymentStatus, Purpose, RefundVia},
@@ -55,6 +55,8 @@ pub struct PaymentRecord {
     pub refunds: Vec<RefundRecord>,
     /// What was odd about it.
     pub anomalies: Vec<AnomalyKind>,
+    /// Ids of refunds that were odd.
+    odd_refund_ids: Vec<ProviderId>,
 }
 
 /// A lot that a payment gave.
@@ -185,6 +187,7 @@ impl PaymentRecord {
             lots: Vec::new(),
             refunds: Vec::new(),
             anomalies: Vec::new(),
+            odd_refund_ids: Vec::new(),
         }
     }
 
@@ -210,6 +213,7 @@ impl PaymentRecord {
             lots: Vec::new(),
             refunds: Vec::new(),
             anomalies: Vec::new(),
+            odd_refund_ids: Vec::new(),
         };
         record.succeed(event, succeeded);
         record
@@ -241,12 +245,29 @@ impl PaymentRecord {
                 self.cancellation_reason.clone_from(&canceled.reason);
             }
             Payload::PaymentFeeRecorded(fee) => self.income = Some(fee.income.clone()),
-            Payload::PaymentAnomaly(anomaly) => {
-                self.anomalies.push(anomaly.kind);
-                self.know(&anomaly.provider_ids.ids);
-            }
+            Payload::PaymentAnomaly(anomaly) => self.wonder(anomaly),
             Payload::Credited(credited) => self.give(credited),
             payload => self.follow_refund(event, payload),
+        }
+    }
+
+    fn wonder(&mut self, anomaly: &PaymentAnomaly) {
+        self.anomalies.push(anomaly.kind);
+        let ids = &anomaly.provider_ids.ids;
+        let is_paid = self.status == PaymentStatus::Succeeded;
+        match anomaly.kind {
+            // The ids of somebody else.
+            AnomalyKind::ProviderDiffers => {}
+            AnomalyKind::RefundOfUnpaid
+            | AnomalyKind::RefundExceedsPayment
+            | AnomalyKind::RefundFailedAfterDone => self.odd_refund_ids.extend_from_slice(ids),
+            // Of what has been paid, only a refund has another amount.
+            AnomalyKind::AmountDiffers if is_paid => self.odd_refund_ids.extend_from_slice(ids),
+            AnomalyKind::AmountDiffers
+            | AnomalyKind::CanceledAfterSuccess
+            | AnomalyKind::SucceededAfterCancel
+            | AnomalyKind::PeriodPaidTwice
+            | AnomalyKind::PaidTwice => self.know(ids),
         }
     }
 
@@ -274,7 +295,7 @@ impl PaymentRecord {
                 let index = self.begun(refunded.refund, event, refunded);
                 if let Some(record) = self.refunds.get_mut(index) {
                     record.end = Some(RefundEnd::Refunded);
-                    record.provider_ids.clone_from(&refunded.provider_ids.ids);
+                    record.provider_ids = all_ids(&refunded.provider_ids);
                     record.document_number.clone_from(&refunded.document_number);
                     record.missing = Vec::new();
                 }
@@ -285,6 +306,7 @@ impl PaymentRecord {
                     return;
                 };
                 record.end = Some(RefundEnd::Failed);
+                record.provider_ids = all_ids(&failed.provider_ids);
                 let missing = std::mem::take(&mut record.missing);
                 let parts = failed.parts.iter().map(|part| (part.id, part.amount));
                 let owed = missing.iter().map(|debt| (debt.lot, debt.amount));
@@ -373,10 +395,20 @@ impl PaymentRecord {
     /// The ids of these that nobody has given to it or to a refund of it.
     #[must_use]
     pub fn unknown_ids(&self, ids: &[ProviderId]) -> Vec<ProviderId> {
-        let of_refunds = self.refunds.iter().flat_map(|refund| &refund.provider_ids);
-        let known: Vec<&ProviderId> = self.provider_ids.iter().chain(of_refunds).collect();
-        let unknown = ids.iter().filter(|id| !known.contains(id));
-        unknown.cloned().collect()
+        let is_known = |id: &&ProviderId| self.provider_ids.contains(id) || self.is_of_refund(id);
+        ids.iter().filter(|id| !is_known(id)).cloned().collect()
+    }
+
+    /// The ids of these that were given to a refund of it.
+    #[must_use]
+    pub(crate) fn known_refund_ids(&self, ids: &[ProviderId]) -> Vec<ProviderId> {
+        let known = ids.iter().filter(|id| self.is_of_refund(id));
+        known.cloned().collect()
+    }
+
+    fn is_of_refund(&self, id: &ProviderId) -> bool {
+        let mut refunds = self.refunds.iter();
+        self.odd_refund_ids.contains(id) || refunds.any(|refund| refund.provider_ids.contains(id))
     }
 
     /// What was paid and neither is nor is being paid back.
@@ -402,4 +434,9 @@ impl PaymentRecord {
             sum.saturating_add(refund.amount.amount)
         })
     }
+}
+
+/// Every id that was given to a refund.
+fn all_ids(given: &ProviderIds) -> Vec<ProviderId> {
+    given.ids.iter().chain(&given.known).cloned().collect()
 }

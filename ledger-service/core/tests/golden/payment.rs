@@ -33,6 +33,7 @@ fn provider_ids(kind: &str) -> ProviderIds {
         provider: "yookassa".into(),
         merchant_account: "506751".into(),
         ids: vec![id(kind)],
+        known: Vec::new(),
     }
 }
 
@@ -50,6 +51,29 @@ fn debt() -> Debt {
         amount: 7,
         basis: 6,
     }
+}
+
+/// A payment that nobody has created.
+pub(crate) fn succeeded_at_once() -> Payload {
+    let money = |amount| Money {
+        currency: "RUB".into(),
+        amount,
+    };
+    Payload::PaymentSucceeded(PaymentSucceeded {
+        provider: "yookassa".into(),
+        merchant_account: "506751".into(),
+        provider_ids: vec![ProviderId {
+            kind: "payment".into(),
+            id: "22e12f66".into(),
+        }],
+        amount: money(30_000),
+        income: Some(money(28_950)),
+        test: true,
+        payment: None,
+        purpose: None,
+        refund: PaymentRefundPolicy::default(),
+        is_limited: false,
+    })
 }
 
 /// Each with its name.
@@ -71,6 +95,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
         refund: PaymentRefundPolicy::LeaveDeficit,
         is_limited: true,
         period: None,
+        automatic_until: Some(super::LATER),
     };
     let succeeded = PaymentSucceeded {
         provider: "yookassa".into(),
@@ -146,6 +171,22 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
                 parts: vec![full_lot()],
                 graced: vec![300],
                 settled: vec![debt()],
+                provider_ids: ProviderIds::default(),
+            }),
+        ),
+        (
+            "payment_refund_failed_with_ids",
+            Payload::PaymentRefundFailed(PaymentRefundFailed {
+                payment: 990,
+                refund: 995,
+                reason: None,
+                parts: Vec::new(),
+                graced: Vec::new(),
+                settled: Vec::new(),
+                provider_ids: ProviderIds {
+                    known: vec![id("refund")],
+                    ..provider_ids("charge")
+                },
             }),
         ),
         (
@@ -186,6 +227,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
                 provider: "yookassa".into(),
                 merchant_account: "506751".into(),
                 purpose: Purpose::TopUp(money(30_000)),
+                automatic: true,
             }),
         ),
         (

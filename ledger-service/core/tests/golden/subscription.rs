@@ -51,6 +51,7 @@ pub(crate) fn events() -> Vec<(&'static str, Payload)> {
             starts_at: Some(NOW),
             upgrade_of: Some(970),
         }),
+        automatic_until: None,
     };
     let changed = || SubscriptionChanged { subscription: 980 };
     vec![
@@ -135,6 +136,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
                 provider: "yookassa".into(),
                 merchant_account: "506751".into(),
                 purpose,
+                automatic: false,
             }),
         ),
         (

@@ -40,6 +40,7 @@ pub(crate) fn ask(words: &mut Words, scope: &Scope<'_>) -> Command {
     };
     let (provider, merchant_account) = merchant(words);
     Command::CreatePayment(CreatePayment {
+        automatic: words.flag("automatic"),
         provider,
         merchant_account,
         purpose,
@@ -372,6 +373,17 @@ pub(crate) fn refusal(rejection: &Rejection) -> String {
         }
         Rejection::UpgradeNotOffered { plan, from } => format!(" plan={plan} from={from}"),
         Rejection::RenewalAttemptOpen { payment, .. } => format!(" payment={payment}"),
+        Rejection::AutoTopUpOpen { payment } => format!(" payment={payment}"),
+        Rejection::AutoTopUpNotDue {
+            asset,
+            available,
+            threshold,
+        } => format!(" asset={asset} available={available} threshold={threshold}"),
+        Rejection::AutoTopUpCapReached {
+            currency,
+            paid,
+            maximum,
+        } => format!(" currency={currency} paid={paid} maximum={maximum}"),
         Rejection::TooManySubscriptions { maximum } | Rejection::TooManyRefunds { maximum } => {
             format!(" maximum={maximum}")
         }

@@ -108,6 +108,7 @@ pub(crate) fn asked(ledger: &Ledger, account: &str, ask: &Ask) -> Option<(Name, 
                 provider: "yookassa".into(),
                 merchant_account: "shop".into(),
                 purpose,
+                automatic: false,
             });
             Some((account.into(), command))
         }
@@ -201,6 +202,7 @@ fn about(ledger: &Ledger, index: usize, period: Period) -> Option<(Name, Command
             provider: "yookassa".into(),
             merchant_account: "shop".into(),
             purpose: Purpose::Renewal { subscription },
+            automatic: false,
         }),
         Period::Cancel => Command::CancelSubscription(CancelSubscription { subscription }),
         Period::Resume => Command::ResumeSubscription(ResumeSubscription { subscription }),

@@ -55,13 +55,29 @@ pub(crate) fn cases() -> Vec<Case> {
         .also("paidback ann 1 RUB payment=p7", "PAYMENT_NOT_FOUND"),
         case(
             &[PAID, "paidback ann 10000 RUB payment=p1"],
-            "paidback ann 10000 RUB payment=p1 refund=?",
+            "paidback ann 10000 RUB payment=p1 refund=? id=r9",
             "REFUND_NOT_FOUND",
         )
         .also(
             "paidback ann 10000 RUB payment=p1",
             "REFUND_ALREADY_RECORDED",
         ),
+        case(
+            &[],
+            "ask ann package mild RUB automatic",
+            "AUTO_TOP_UP_NOT_OFFERED",
+        ),
+        case(
+            &["credit ann 3 CREDIT"],
+            "ask ann package optimal RUB automatic",
+            "AUTO_TOP_UP_NOT_DUE",
+        ),
+        case(
+            &["ask ann package optimal RUB automatic"],
+            "ask ann package optimal RUB automatic",
+            "AUTO_TOP_UP_OPEN",
+        ),
+        spent_by_itself(),
         many_refunds(),
     ];
     let selling = cases.into_iter().map(|case| case.under("selling"));
@@ -115,6 +131,22 @@ fn periods() -> Vec<Case> {
 fn many_subscriptions() -> Case {
     let lines = (1..=8).map(|n| format!("pay ann 100 RUB plan=p{n} id=x{n}"));
     case(&[], "ask ann plan p9 RUB", "TOO_MANY_SUBSCRIPTIONS").with(lines.collect())
+}
+
+fn spent_by_itself() -> Case {
+    let lines = ["a", "b"].map(|id| {
+        [
+            format!("ask ann package optimal RUB automatic as={id}"),
+            format!("pay ann 39900 RUB of={id} id={id}"),
+            "charge ann draw x22".to_owned(),
+        ]
+    });
+    case(
+        &[],
+        "ask ann package optimal RUB automatic",
+        "AUTO_TOP_UP_CAP_REACHED",
+    )
+    .with(lines.concat())
 }
 
 fn many_refunds() -> Case {

@@ -47,6 +47,7 @@ pub(in crate::grpc) fn create_payment(
 ) -> Command {
     let (provider, merchant_account) =
         fields.merchant("", message.provider, message.merchant_account);
+    let automatic = message.automatic;
     fields.check(message.purpose.is_some(), "purpose", REQUIRED);
     let purpose = fields.purpose(message.purpose, setting.book);
     if let Some(Purpose::Subscription { .. }) = purpose {
@@ -56,6 +57,7 @@ pub(in crate::grpc) fn create_payment(
         provider,
         merchant_account,
         purpose: purpose.unwrap_or_else(|| Purpose::TopUp(no_money())),
+        automatic,
     })
 }
 
@@ -74,6 +76,7 @@ pub(in crate::grpc) fn start_subscription(
         provider,
         merchant_account,
         purpose: purpose.unwrap_or_else(|| Purpose::TopUp(no_money())),
+        automatic: false,
     })
 }
 

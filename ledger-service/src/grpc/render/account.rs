@@ -1,8 +1,9 @@
 //! Accounts, and what they have.
 
 use ledger_core::{
-    Account, Name,
+    Account, Name, Timestamp,
     account::{Hold, Lot, Status},
+    catalog::{AssetKind, Catalog},
     event::Balance,
 };
 use ledger_proto::v1;
@@ -40,6 +41,21 @@ pub(in crate::grpc) fn account(name: String, written: &Account, present: &Accoun
         version: number(written.version),
         balances: balances(&present.balances()),
     }
+}
+
+/// The passes of an account, the one that ends first first.
+pub(in crate::grpc) fn passes(account: &Account, catalog: &Catalog) -> Vec<v1::ActivePass> {
+    let known = |lot: &Lot| catalog.assets.get(lot.asset.as_str());
+    let is_pass = |lot: &&Lot| known(lot).is_some_and(|asset| asset.kind == AssetKind::Pass);
+    let mut passes: Vec<&Lot> = account.lots.iter().filter(is_pass).collect();
+    passes.sort_by_key(|lot| lot.expires_at.unwrap_or(Timestamp(i64::MAX)));
+    let pass = |lot: &Lot| v1::ActivePass {
+        asset: (&lot.asset).into(),
+        expire_time: lot.expires_at.map(timestamp),
+        used_count: lot.used,
+        fair_use_count: known(lot).and_then(|asset| asset.fair_use).unwrap_or(0),
+    };
+    passes.into_iter().map(pass).collect()
 }
 
 /// Whether an account takes requests.

@@ -2,11 +2,11 @@
 
 use ledger_core::{
     Name,
-    catalog::{Catalog, Content, Grant, Offer, Text, TopUp},
+    catalog::{AutoTopUp, Catalog, Content, Grant, Offer, Text, TopUp},
 };
 use ledger_proto::v1;
 
-use super::asset_amount;
+use super::{asset_amount, subscription::renewal};
 
 /// Microseconds in a second.
 const SECOND_US: i64 = 1_000_000;
@@ -41,8 +41,54 @@ pub(in crate::grpc) fn top_ups(catalog: &Catalog) -> Vec<v1::TopUp> {
         preset_amounts: top_up.presets.clone(),
         minimum_amount: top_up.minimum,
         maximum_amount: top_up.maximum,
+        rate: top_up.rate.as_ref().map(|rate| v1::TopUpRate {
+            pay_amount: rate.pay,
+            gives: Some(asset_amount(&rate.asset, rate.get)),
+        }),
     };
     catalog.top_ups.iter().map(top_up).collect()
+}
+
+/// The plans that an origin sells, in the order in which they are shown.
+pub(in crate::grpc) fn plans(
+    catalog: &Catalog,
+    origin: &Name,
+    include_hidden: bool,
+) -> Vec<v1::Plan> {
+    let plans = catalog.subscriptions.iter();
+    let sold = plans.map(|(id, plan)| (&plan.offer, (id, plan)));
+    let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    in_order(sold, origin, include_hidden)
+        .into_iter()
+        .map(|(id, plan)| v1::Plan {
+            plan: id.clone(),
+            title: Some(text(&plan.offer.title)),
+            description: Some(text(&plan.offer.description)),
+            prices: prices(&plan.offer),
+            contents: plan.contents.iter().map(content).collect(),
+            bonuses: plan.bonuses.iter().map(part).collect(),
+            badge: plan.offer.badge.clone().unwrap_or_default(),
+            period_months: number(plan.period.months),
+            period_days: number(plan.period.days),
+            renewal: renewal(plan.renewal),
+            upgrades: plan.upgrades.iter().map(String::from).collect(),
+        })
+        .collect()
+}
+
+/// What may be bought by itself.
+pub(in crate::grpc) fn auto_top_ups(catalog: &Catalog) -> Vec<v1::AutoTopUp> {
+    let cap = |(currency, amount): (&Name, &i64)| v1::Money {
+        currency: currency.into(),
+        amount: *amount,
+    };
+    let auto_top_up = |(asset, rule): (&Name, &AutoTopUp)| v1::AutoTopUp {
+        asset: asset.into(),
+        threshold_amount: rule.threshold,
+        package: rule.package.clone(),
+        monthly_caps: rule.monthly_cap.iter().map(cap).collect(),
+    };
+    catalog.auto_top_ups.iter().map(auto_top_up).collect()
 }
 
 /// What an origin may sell and shows, by its order; by id where that is equal.

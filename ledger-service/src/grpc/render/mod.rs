@@ -23,8 +23,8 @@ use ledger_core::{
 };
 use ledger_proto::v1;
 
-pub(super) use account::{account, balances, hold, lot, open_lots, state};
-pub(super) use catalog::{packages, top_ups};
+pub(super) use account::{account, balances, hold, lot, open_lots, passes, state};
+pub(super) use catalog::{auto_top_ups, packages, plans, top_ups};
 pub(super) use event::event;
 pub(super) use explanation::{balance_line, coming_expiry};
 pub(super) use mutation::{

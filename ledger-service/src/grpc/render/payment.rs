@@ -29,6 +29,7 @@ pub(super) fn created(book: &str, created: &core::PaymentCreated) -> Message {
         purpose: Some(purpose(book, &created.purpose)),
         amount: Some(money(&created.amount)),
         gives: created.gives.iter().map(planned).collect(),
+        automatic: created.automatic_until.is_some(),
     })
 }
 
@@ -203,6 +204,7 @@ fn anomaly_kind(kind: AnomalyKind) -> i32 {
         AnomalyKind::RefundExceedsPayment => v1::PaymentAnomalyKind::RefundExceedsPayment,
         AnomalyKind::RefundFailedAfterDone => v1::PaymentAnomalyKind::RefundFailedAfterDone,
         AnomalyKind::PeriodPaidTwice => v1::PaymentAnomalyKind::PeriodPaidTwice,
+        AnomalyKind::PaidTwice => v1::PaymentAnomalyKind::PaidTwice,
     };
     message.into()
 }

@@ -69,6 +69,16 @@ pub(super) fn ended(book: &str, ended: &core::SubscriptionEnded) -> Message {
     })
 }
 
+/// How the next period is paid for.
+pub(super) fn renewal(renewal: Renewal) -> i32 {
+    let message = match renewal {
+        Renewal::None => v1::SubscriptionRenewalKind::None,
+        Renewal::SavedMethod => v1::SubscriptionRenewalKind::SavedMethod,
+        Renewal::Stars => v1::SubscriptionRenewalKind::Stars,
+    };
+    message.into()
+}
+
 /// A subscription; `plan` is what the catalog in force says of it, if it knows
 /// it.
 pub(in crate::grpc) fn subscription(
@@ -84,18 +94,13 @@ pub(in crate::grpc) fn subscription(
     } else {
         v1::SubscriptionState::Active
     };
-    let renewal = match subscription.renewal {
-        Renewal::None => v1::SubscriptionRenewalKind::None,
-        Renewal::SavedMethod => v1::SubscriptionRenewalKind::SavedMethod,
-        Renewal::Stars => v1::SubscriptionRenewalKind::Stars,
-    };
     let retries = plan.map_or(&[][..], |plan| &plan.retries_us);
     v1::Subscription {
         name: event_name(book, subscription.position),
         account: name.as_str().to_owned(),
         plan: (&subscription.plan).into(),
         state: state.into(),
-        renewal: renewal.into(),
+        renewal: renewal(subscription.renewal),
         start_time: Some(timestamp(subscription.started_at)),
         period_end_time: Some(timestamp(subscription.ends_at)),
         paid_until_time: Some(timestamp(subscription.paid_until())),

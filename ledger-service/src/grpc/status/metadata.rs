@@ -313,6 +313,26 @@ pub(super) fn of(rejection: &Rejection, book: &str) -> Metadata {
             ("subscription", event(*subscription)),
             ("payment", event(*payment)),
         ],
+        Rejection::AutoTopUpNotOffered => Vec::new(),
+        Rejection::AutoTopUpNotDue {
+            asset,
+            available,
+            threshold,
+        } => vec![
+            ("asset", asset.clone()),
+            ("available_amount", available.to_string()),
+            ("threshold_amount", threshold.to_string()),
+        ],
+        Rejection::AutoTopUpOpen { payment } => vec![("payment", event(*payment))],
+        Rejection::AutoTopUpCapReached {
+            currency,
+            paid,
+            maximum,
+        } => vec![
+            ("currency", currency.clone()),
+            ("paid_amount", paid.to_string()),
+            ("maximum_amount", maximum.to_string()),
+        ],
         Rejection::BatchItemRefused {
             index,
             reason,

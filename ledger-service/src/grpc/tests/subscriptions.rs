@@ -59,6 +59,10 @@ impl Stand {
     }
 
     /// What is due so many days from now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is due is asked for by the machine's time"
+    )]
     async fn due_in(&mut self, days: i64) -> Vec<v1::DueSubscription> {
         let mut due_by = prost_types::Timestamp::from(std::time::SystemTime::now());
         due_by.seconds += days * 24 * 3600;
@@ -89,6 +93,19 @@ async fn a_subscription_starts_when_it_is_paid_and_is_renewed() {
     assert_eq!(subscription.name, events[1].name);
     assert_eq!(subscription.state(), SubscriptionState::Active);
     assert_eq!(subscription.payment, started.payment);
+
+    let message = v1::GetAccountRequest {
+        account: name("a"),
+        ..Default::default()
+    };
+    let account = stand.accounts.get_account(message).await.unwrap();
+    let account = account.into_inner();
+    assert_eq!(account.subscriptions, std::slice::from_ref(&subscription));
+    let [pass] = &account.passes[..] else {
+        panic!("one pass: {:?}", account.passes);
+    };
+    assert_eq!((pass.asset.as_str(), pass.fair_use_count), ("PASS", 3));
+    assert_eq!(pass.expire_time, subscription.period_end_time);
 
     assert!(stand.due_in(20).await.is_empty(), "a month has 28 days");
     let told = stand.due_in(27).await;

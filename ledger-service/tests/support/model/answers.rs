@@ -16,11 +16,10 @@ use ledger_service::{
 };
 
 use super::{
-    ledger::{Ledger, Verdict},
+    ledger::{Ledger, Verdict, named_ids},
     spending::quote,
     wallet::Wallet,
 };
-use crate::support::ask::BOOK;
 
 /// How far the times of two engines on one machine are apart at the most: each
 /// carries the database's on from its last look at it.
@@ -82,7 +81,8 @@ impl<'a> Pending<'a> {
     fn holds_at(&self, ledger: &Ledger, now: Timestamp) -> bool {
         match &self.claim {
             Claim::Refused(request, rejection) => {
-                matches!(ledger.attempt(request, now), Verdict::Refused(own) if own == **rejection)
+                let is_it = |own| matches!(own, Verdict::Refused(own) if own == **rejection);
+                ledger.attempts(request, now).any(is_it)
             }
             Claim::Nothing(request, balances) => {
                 matches!(ledger.attempt(request, now), Verdict::Nothing(own) if own == **balances)
@@ -170,9 +170,9 @@ fn state_of(ledger: &Ledger, requests: &[Request]) -> Vec<u64> {
             .request_id
             .and_then(|id| ledger.applied(&request.account, id));
         state.push(applied.map_or(0, |applied| applied.position));
-        if let Command::RecordPayment(_) = request.command {
-            state.push(ledger.position);
-        }
+        let ids = named_ids(&request.command);
+        let claimed = ids.iter().map(|key| ledger.claims.get(key).copied());
+        state.extend(claimed.map(Option::unwrap_or_default));
     }
     state
 }
@@ -230,7 +230,7 @@ fn refused_item(ledger: &Ledger, requests: &[Request], now: Timestamp) -> Option
 /// Whether a snapshot is what the ledger has, and prices are the same.
 fn read_holds(ledger: &Ledger, accounts: &[Name], snapshot: &Snapshot) -> bool {
     let context = Context {
-        book: BOOK,
+        book: ledger.book,
         now: snapshot.now,
         catalog: &snapshot.catalog.catalog,
         catalog_version: snapshot.catalog.version,

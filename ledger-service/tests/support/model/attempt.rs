@@ -4,23 +4,31 @@
 use std::collections::BTreeMap;
 
 use ledger_core::{
-    Command, Event, Money, Payload, Rejection, Request, Timestamp,
-    account::{Funding, Grace, Hold, Lot, Status},
+    Command, Event, Payload, Rejection, Request, Timestamp,
+    account::{Funding, Hold, Lot, Status},
     catalog::{Grant, parse},
     command::encode,
-    event::{CatalogApplied, Credited, FORMAT, HOUSE, HoldEnded, LotExpired},
+    event::{CatalogApplied, Credited, Debt, FORMAT, HOUSE, HoldEnded, LotExpired},
 };
 
 use super::{
     checks::identify,
     ledger::{Ledger, Verdict},
+    paid::Paid,
     wallet::{Wallet, sum},
 };
-use crate::support::ask::BOOK;
 
 pub(super) const DAY_US: i64 = 86_400_000_000;
 
 pub(super) type Try<T> = Result<T, Rejection>;
+
+/// What comes back to a wallet.
+#[derive(Default)]
+pub(super) struct Back {
+    pub(super) parts: Vec<Lot>,
+    pub(super) graced: Vec<u64>,
+    pub(super) settled: Vec<Debt>,
+}
 
 /// A request being tried on copies of the wallets.
 pub(crate) struct Attempt<'a> {
@@ -33,6 +41,8 @@ pub(crate) struct Attempt<'a> {
     /// The holds before time was looked at.
     pub(super) holds_before: Vec<Hold>,
     pub(super) events: Vec<Event>,
+    /// The payment that it is about.
+    pub(super) meant: Option<&'a Paid>,
 }
 
 impl<'a> Attempt<'a> {
@@ -54,6 +64,7 @@ impl<'a> Attempt<'a> {
             other,
             holds_before,
             events: Vec::new(),
+            meant: None,
         }
     }
 
@@ -100,7 +111,10 @@ impl<'a> Attempt<'a> {
         }
         let spends = matches!(
             command,
-            Command::Charge(_) | Command::PlaceHold(_) | Command::Transfer(_)
+            Command::Charge(_)
+                | Command::PlaceHold(_)
+                | Command::Transfer(_)
+                | Command::CreatePayment(_)
         );
         if let Some(reason) = self.own.block.as_ref().filter(|_| spends) {
             return Err(Rejection::AccountBlocked {
@@ -133,14 +147,20 @@ impl<'a> Attempt<'a> {
             Command::Refund(refund) => self.refund(refund)?,
             Command::Transfer(transfer) => self.transfer(transfer)?,
             Command::Adjust(adjust) => return self.adjust(adjust),
-            Command::RecordPayment(payment) => self.pay(payment)?,
+            Command::CreatePayment(create) => self.create_payment(create)?,
+            Command::RecordPayment(said) => self.record_payment(said)?,
+            Command::RefundPayment(refund) => self.refund_payment(refund)?,
+            Command::RecordRefund(said) => self.record_refund(said)?,
+            Command::CancelSubscription(_) | Command::ResumeSubscription(_) => {
+                unreachable!("subscriptions are not asked for here")
+            }
             Command::ApplyCatalog(apply) => {
                 let parsed = parse(&apply.text, &apply.overrides).map_err(|problems| {
                     Rejection::InvalidCatalog {
                         problems: problems.to_string(),
                     }
                 })?;
-                if parsed.catalog.book != BOOK {
+                if parsed.catalog.book != self.ledger.book {
                     let catalog_book = parsed.catalog.book;
                     return Err(Rejection::CatalogForOtherBook { catalog_book });
                 }
@@ -172,7 +192,7 @@ impl<'a> Attempt<'a> {
         };
         let mut event = Event {
             format: FORMAT,
-            book: BOOK.into(),
+            book: self.ledger.book.into(),
             position,
             account: account.to_owned(),
             version: wallet.version + 1,
@@ -208,12 +228,22 @@ impl<'a> Attempt<'a> {
         for grant in &self.ledger.catalog.grants_on_opening {
             let lot = self.granted(grant, 1);
             let lot = identify(&self.own, &mut 0, lot);
-            self.push(Payload::Credited(Credited {
-                lot,
-                payment: None,
-                ..Credited::default()
-            }));
+            self.credited(lot, None);
         }
+    }
+
+    /// A lot comes in; a bought one pays debts first.
+    pub(super) fn credited(&mut self, lot: Lot, payment: Option<u64>) {
+        let settled = match lot.funding {
+            Funding::Purchased => self.own.settles(&lot),
+            Funding::Granted => Vec::new(),
+        };
+        self.push(Payload::Credited(Credited {
+            lot,
+            payment,
+            settled,
+            ..Credited::default()
+        }));
     }
 
     pub(super) fn granted(&self, grant: &Grant, quantity: i64) -> Lot {
@@ -263,15 +293,16 @@ impl<'a> Attempt<'a> {
                     .iter()
                     .find(|hold| hold.position == id)
                     .unwrap();
-                let (parts, graced) = self.given_back(wallet, &hold.parts, end);
+                let back = self.given_back(wallet, &hold.parts, end);
                 let (asset, amount) = (hold.asset.clone(), sum(&hold.parts));
                 Payload::HoldExpired(HoldEnded {
                     hold: id,
                     operation: hold.operation.clone(),
                     asset,
                     amount,
-                    parts,
-                    graced,
+                    parts: back.parts,
+                    graced: back.graced,
+                    settled: back.settled,
                 })
             } else {
                 let lot = wallet.lots.iter().find(|lot| lot.id == id).unwrap().clone();
@@ -281,33 +312,31 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Parts as they come back at a moment: a lot that has ended lives on for
-    /// the grace, which begins once.
-    pub(super) fn given_back(
-        &self,
-        to: &Wallet,
-        parts: &[Lot],
-        at: Timestamp,
-    ) -> (Vec<Lot>, Vec<u64>) {
-        let mut graced: Vec<u64> = Vec::new();
+    /// Parts as they come back at a moment: they pay what is owed of their lot,
+    /// and of the rest, a lot that has ended lives on for the grace, which begins
+    /// once.
+    pub(super) fn given_back(&self, to: &Wallet, parts: &[Lot], at: Timestamp) -> Back {
+        let mut back = Back::default();
         let is_over = |lot: &Lot| lot.expires_at.is_some_and(|end| end <= at);
-        let parts = parts.iter().map(|part| {
+        for part in parts {
             let mut part = part.clone();
+            let pays = to.settles_back(&part, &back.settled);
+            let is_gone = pays.as_ref().is_some_and(|debt| debt.amount == part.amount);
+            back.settled.extend(pays);
             let lives = to.lots.iter().any(|lot| lot.id == part.id && !is_over(lot));
-            if lives || !is_over(&part) {
-                return part;
+            if !is_gone && !lives && is_over(&part) {
+                let grace = to.graces.iter().rev().find(|grace| grace.lot == part.id);
+                part.expires_at = Some(match grace {
+                    Some(grace) => grace.ends_at,
+                    None => at.plus_us(self.ledger.catalog.refund_grace_us),
+                });
+                if grace.is_none() && !back.graced.contains(&part.id) {
+                    back.graced.push(part.id);
+                }
             }
-            let grace: Option<&Grace> = to.graces.iter().rev().find(|grace| grace.lot == part.id);
-            part.expires_at = Some(match grace {
-                Some(grace) => grace.ends_at,
-                None => at.plus_us(self.ledger.catalog.refund_grace_us),
-            });
-            if grace.is_none() && !graced.contains(&part.id) {
-                graced.push(part.id);
-            }
-            part
-        });
-        (parts.collect(), graced)
+            back.parts.push(part);
+        }
+        back
     }
 
     pub(super) fn check_metadata(&self) -> Try<()> {
@@ -336,8 +365,16 @@ impl<'a> Attempt<'a> {
     }
 
     pub(super) fn close(&mut self) -> Try<()> {
-        let first_lot = self.own.account().lots.first().map(|lot| lot.asset.clone());
-        let asset = first_lot.or_else(|| self.own.holds.first().map(|hold| hold.asset.clone()));
+        let own = self.own.account();
+        let refunds = own.refunds.iter().flat_map(|refund| &refund.parts);
+        let left = own.lots.iter().map(|lot| lot.asset.clone());
+        let left = left.chain(own.holds.iter().map(|hold| hold.asset.clone()));
+        let mut left = left.chain(refunds.map(|part| part.asset.clone()));
+        let owed = own.debts.iter().map(|debt| debt.asset.clone()).min();
+        // Not before the last refund has ended, whatever it reserves.
+        let paid = own.paid.iter().map(|(currency, _)| currency.clone());
+        let running = paid.min().filter(|_| !own.refunds.is_empty());
+        let asset = left.next().or(owed).or(running);
         if let Some(asset) = asset {
             return Err(Rejection::AccountNotEmpty {
                 account: (&self.request.account).into(),
@@ -354,29 +391,6 @@ impl<'a> Attempt<'a> {
             false => Err(Rejection::UnknownAsset {
                 asset: asset.to_owned(),
             }),
-        }
-    }
-
-    pub(super) fn insufficient(&self, asset: &str, required: i64, available: i64) -> Rejection {
-        let shortfall = required - available;
-        let top_up = self.ledger.catalog.top_ups.get(asset).and_then(|top_up| {
-            let needed = shortfall.max(top_up.minimum);
-            let mut presets = top_up.presets.clone();
-            presets.retain(|preset| *preset >= needed);
-            let offer = presets.into_iter().min().unwrap_or(needed);
-            (offer <= top_up.maximum).then(|| Money {
-                currency: asset.into(),
-                amount: offer,
-            })
-        });
-        let asset = asset.to_owned();
-        Rejection::InsufficientFunds {
-            asset,
-            required,
-            available,
-            shortfall,
-            top_up,
-            package: None,
         }
     }
 }

@@ -113,7 +113,12 @@ fn swept(ledger: &Ledger, account: &Name, now: Timestamp) -> Result<Vec<Balance>
 }
 
 /// The balances that are not zero.
-fn told(balances: &[Balance]) -> Vec<&Balance> {
+fn told(balances: &[Balance]) -> Vec<Balance> {
     let is_some = |balance: &&Balance| balance.balance != 0 || balance.held != 0;
-    balances.iter().filter(is_some).collect()
+    // What of it is owed, no line says.
+    let bare = |balance: &Balance| Balance {
+        deficit: 0,
+        ..balance.clone()
+    };
+    balances.iter().filter(is_some).map(bare).collect()
 }

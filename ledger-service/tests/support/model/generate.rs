@@ -13,6 +13,8 @@ use ledger_core::{
 use ledger_service::engine::Answer;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
+use super::payments::{Back, Order};
+
 /// How a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -35,6 +37,7 @@ pub(crate) enum What {
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) engine: usize,
+    pub(crate) book: usize,
     pub(crate) what: What,
 }
 
@@ -54,11 +57,20 @@ pub(crate) struct Generator {
     /// Charges and captures by account, the latest last.
     pub(crate) charges: VecDeque<(Name, Target)>,
     pub(crate) holds: VecDeque<(Name, Target)>,
-    pub(crate) payments: VecDeque<Name>,
+    pub(crate) orders: VecDeque<Order>,
+    /// Refunds that were asked for, and those that were begun.
+    pub(crate) backs_asked: VecDeque<Back>,
+    pub(crate) backs: VecDeque<Back>,
+    /// How many ids of providers there are.
+    pub(crate) ids: u64,
     /// What accounts can spend, as last heard.
     pub(crate) known: BTreeMap<(Name, Name), i64>,
     /// What comes in a later round.
     pub(crate) later: VecDeque<Request>,
+    /// What comes some rounds after that.
+    pub(crate) much_later: VecDeque<Request>,
+    /// What comes in this round too.
+    pub(crate) at_once: VecDeque<Request>,
     recent: VecDeque<Request>,
     last_call: Option<(Vec<Request>, RequestId)>,
 }
@@ -71,9 +83,14 @@ impl Generator {
             counter: 0,
             charges: VecDeque::new(),
             holds: VecDeque::new(),
-            payments: VecDeque::new(),
+            orders: VecDeque::new(),
+            backs_asked: VecDeque::new(),
+            backs: VecDeque::new(),
+            ids: 0,
             known: BTreeMap::new(),
             later: VecDeque::new(),
+            much_later: VecDeque::new(),
+            at_once: VecDeque::new(),
             recent: VecDeque::new(),
             last_call: None,
         }
@@ -90,6 +107,10 @@ impl Generator {
             let request = self.request_for(&account, command);
             self.later.push_back(request);
         }
+        for number in 0..140 {
+            let request = self.request_for("tg:heap", super::intents::heaped(number));
+            self.later.push_back(request);
+        }
     }
 
     /// 1 to 64 commands, for two engines.
@@ -98,12 +119,19 @@ impl Generator {
         let size = self.random.random_range(1..=64);
         let mut asks = Vec::new();
         let mut commands = 0;
+        // One engine for these, so that they keep their order.
+        let engine = self.random.random_range(0..2);
         while let Some(request) = self.later.pop_front() {
             if commands == 48 {
                 self.later.push_front(request);
                 break;
             }
-            asks.push(self.ask(What::Call(vec![request], Manner::Plain)));
+            let what = What::Call(vec![request], Manner::Plain);
+            asks.push(Ask {
+                engine,
+                book: 0,
+                what,
+            });
             commands += 1;
         }
         while commands < size {
@@ -112,14 +140,23 @@ impl Generator {
                 What::Call(requests, _) => requests.len(),
                 What::Read(_) => 1,
             };
-            asks.push(self.ask(what));
+            let book = usize::from(self.random.random_bool(0.05));
+            asks.push(self.ask(book, what));
+        }
+        if self.random.random_bool(0.3) {
+            self.later.extend(self.much_later.pop_front());
+        }
+        while let Some(request) = self.at_once.pop_front() {
+            let book = usize::from(self.random.random_bool(0.2));
+            asks.push(self.ask(book, What::Call(vec![request], Manner::Plain)));
         }
         asks
     }
 
-    fn ask(&mut self, what: What) -> Ask {
+    fn ask(&mut self, book: usize, what: What) -> Ask {
         Ask {
             engine: self.random.random_range(0..2),
+            book,
             what,
         }
     }
@@ -215,7 +252,11 @@ impl Generator {
 
     fn request(&mut self) -> Request {
         let (account, command) = super::intents::random(self);
-        let mut request = self.request_for(&account, command);
+        self.annotated(&account, command)
+    }
+
+    fn annotated(&mut self, account: &str, command: Command) -> Request {
+        let mut request = self.request_for(account, command);
         match self.random.random_range(0..1_000) {
             0..5 => self.annotate(&mut request, "secret", "1"),
             5..10 => {
@@ -235,13 +276,13 @@ impl Generator {
     /// One that may stand in an atomic call: it has no target in it.
     fn item(&mut self) -> Request {
         loop {
-            let request = self.request();
+            let (account, command) = super::intents::random(self);
             let is_fit = matches!(
-                request.command,
+                command,
                 Command::Charge(_) | Command::Credit(_) | Command::Adjust(_) | Command::Transfer(_)
             );
             if is_fit {
-                return request;
+                return self.annotated(&account, command);
             }
         }
     }
@@ -257,14 +298,12 @@ impl Generator {
     fn note(&mut self, request: &mut Request) {
         let account = request.account.clone();
         let Some(id) = request.request_id else { return };
+        super::payments::note(self, &account, id, &request.command);
         let target = Target::Request(id);
         match &request.command {
             Command::Charge(_) => self.charges.push_back((account, target)),
             Command::CaptureHold(_) => self.charges.push_back((account, target)),
             Command::PlaceHold(_) => self.holds.push_back((account, target)),
-            Command::RecordPayment(payment) => {
-                self.payments.push_back(payment.provider_ids[0].id.clone());
-            }
             Command::BlockAccount(_) => {
                 let code = if self.random.random_bool(0.5) {
                     "FRAUD"
@@ -284,16 +323,17 @@ impl Generator {
                 queue.pop_front();
             }
         }
-        while self.payments.len() > 60 {
-            self.payments.pop_front();
-        }
     }
 
     /// Learns from an answer: positions, and what there is to spend.
     pub(crate) fn learn(&mut self, account: &str, answer: &Answer) {
         for balance in &answer.balances {
             let key = (account.into(), balance.asset.clone());
-            self.known.insert(key, balance.balance - balance.held);
+            let available = balance.balance + balance.deficit - balance.held;
+            self.known.insert(key, available);
+        }
+        for recorded in &answer.events {
+            super::payments::learn(self, &recorded.event);
         }
         if self.random.random_bool(0.8) {
             return;

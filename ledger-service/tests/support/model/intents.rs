@@ -7,15 +7,15 @@ use ledger_core::{
     catalog::OverrunPolicy,
     command::{
         Adjust, AssetAmount, BlockAccount, CaptureHold, Change, Charge, CloseAccount, Credit,
-        ExtendHold, OpenAccount, PlaceHold, RecordPayment, Refund, ReleaseHold, Sweep, Target,
-        Transfer, UnblockAccount,
+        ExtendHold, OpenAccount, PlaceHold, Refund, ReleaseHold, Sweep, Target, Transfer,
+        UnblockAccount,
     },
-    event::{HOUSE, ProviderId},
+    event::HOUSE,
 };
 use rand::{Rng as _, seq::IndexedRandom as _};
 
-use super::generate::Generator;
-use crate::support::ask::{CATALOG, apply};
+use super::{CATALOG, generate::Generator, scripts};
+use crate::support::ask::{apply, take};
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -65,6 +65,16 @@ pub(crate) fn random(generator: &mut Generator) -> (Name, Command) {
         }
         69..149 => about_a_hold(generator),
         149..220 => about_a_charge(generator),
+        220..430 => super::payments::random(generator),
+        430 => scripts::many_refunds(generator),
+        431 => scripts::debtor(generator),
+        432 => scripts::collector(generator),
+        433..440 => scripts::holder(generator),
+        440..442 => scripts::leaver(generator),
+        442..455 => {
+            let amount = generator.random.random_range(1..8);
+            ("tg:heap".into(), take("CREDIT", amount))
+        }
         _ => {
             let account = generator.account();
             let command = random_command(generator, &account);
@@ -85,6 +95,15 @@ pub(crate) fn hoard(generator: &mut Generator) -> (Name, Command) {
         credit.priority = generator.random.random_range(-500..500);
     }
     ("tg:hoard".into(), command)
+}
+
+/// A lot that is not like others, of what nothing is paid with.
+pub(crate) fn heaped(number: i32) -> Command {
+    let mut command = credit("XP", 1);
+    if let Command::Credit(credit) = &mut command {
+        credit.priority = number;
+    }
+    command
 }
 
 /// A command that any account may be asked for.
@@ -132,7 +151,8 @@ pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Comman
             };
             set_to(&asset, available, expected)
         }
-        740..820 => payment(generator),
+        740..780 => place_hold(generator),
+        780..820 => charge(generator),
         820..850 => Command::OpenAccount(OpenAccount {}),
         850..862 => Command::UnblockAccount(UnblockAccount {}),
         862..880 => Command::CloseAccount(CloseAccount {}),
@@ -145,7 +165,7 @@ fn asset(generator: &mut Generator) -> Name {
     ["RUB", "RUB", "CREDIT", "FREE_OP", "XP"][generator.random.random_range(0..5)].into()
 }
 
-fn set_to(asset: &str, available: i64, expected: i64) -> Command {
+pub(crate) fn set_to(asset: &str, available: i64, expected: i64) -> Command {
     let change = Change::SetTo {
         available,
         expected,
@@ -384,44 +404,6 @@ fn transfer(generator: &mut Generator, account: &str) -> Command {
     })
 }
 
-fn payment(generator: &mut Generator) -> Command {
-    let fresh = format!("p-{}", generator.counter).into();
-    let old = generator
-        .payments
-        .make_contiguous()
-        .choose(&mut generator.random)
-        .cloned();
-    let random = &mut generator.random;
-    let id = old.filter(|_| random.random_bool(0.25)).unwrap_or(fresh);
-    let mut provider_ids = vec![ProviderId {
-        kind: "payment".into(),
-        id: id.clone(),
-    }];
-    if random.random_bool(0.3) {
-        provider_ids.push(ProviderId {
-            kind: "charge".into(),
-            id,
-        });
-    }
-    let currency = ["RUB", "RUB", "RUB", "XTR", "USD"][random.random_range(0..5)];
-    let amount = Money {
-        currency: currency.into(),
-        amount: random.random_range(1..20_000),
-    };
-    Command::RecordPayment(RecordPayment {
-        provider: "yookassa".into(),
-        merchant_account: "shop".into(),
-        provider_ids,
-        amount,
-        income_amount: None,
-        test: random.random_bool(0.1),
-        status: ledger_core::payment::PaymentStatus::Succeeded,
-        payment: None,
-        purpose: None,
-        cancellation_reason: None,
-    })
-}
-
 /// Another price, another grace, no opening on first use for a while, another
 /// book's, or nonsense.
 fn catalog(generator: &mut Generator) -> Command {
@@ -430,7 +412,13 @@ fn catalog(generator: &mut Generator) -> Command {
         generator.random.random_range(0..3)
     );
     let text = CATALOG.replace("refund_grace = \"1s\"", &grace);
-    let text = match generator.random.random_range(0..6) {
+    let policies = ["refuse_if_spent", "take_what_is_left", "leave_deficit"];
+    let policy = policies[generator.random.random_range(0..3)];
+    let text = text.replace(
+        "payment_refund = \"leave_deficit\"",
+        &format!("payment_refund = \"{policy}\""),
+    );
+    let text = match generator.random.random_range(0..8) {
         0 => {
             let back = generator.request_for(HOUSE, apply(CATALOG));
             generator.later.push_back(back);
@@ -443,6 +431,9 @@ fn catalog(generator: &mut Generator) -> Command {
             "asset = \"CREDIT\", amount = 3",
             "asset = \"CREDIT\", amount = 2",
         ),
+        // What was asked for before costs and gives what it did.
+        5 => text.replace("RUB = 39900", "RUB = 39901"),
+        6 => text.replace("weight = 1", "weight = 4"),
         _ => text,
     };
     apply(&text)

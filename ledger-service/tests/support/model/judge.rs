@@ -33,6 +33,8 @@ pub(crate) enum Answered {
 pub(crate) struct Failure {
     pub(crate) what: String,
     pub(crate) accounts: Vec<Name>,
+    /// The book, which the session knows.
+    pub(crate) book: usize,
     /// What was asked, if the log does not show it.
     pub(crate) asked: Option<What>,
 }
@@ -67,16 +69,11 @@ impl Judge {
 
     /// Judges a round: what was asked at once, what was answered, and what the
     /// log has got since the last round.
-    pub(crate) fn round(
-        &mut self,
-        asks: &[Ask],
-        answers: &[Answered],
-        events: &[Recorded],
-    ) -> Checked {
+    pub(crate) fn round(&mut self, asked: &[(&Ask, &Answered)], events: &[Recorded]) -> Checked {
         let before = self.ledger.position;
-        asks.iter().for_each(|ask| self.note(ask));
+        asked.iter().for_each(|(ask, _)| self.note(ask));
         let mut pending = Vec::new();
-        for (ask, answered) in asks.iter().zip(answers) {
+        for (ask, answered) in asked {
             self.sort_out(ask, answered, &mut pending)?;
         }
         let groups = groups_of(events);
@@ -92,7 +89,7 @@ impl Judge {
         if let Some(left) = pending.first() {
             return Err(self.unexplained(&left.claim, before));
         }
-        for (ask, answered) in asks.iter().zip(answers) {
+        for (ask, answered) in asked {
             self.check(ask, answered, before)?;
         }
         Ok(())
@@ -161,7 +158,7 @@ impl Judge {
         for (request, result) in requests.iter().zip(results) {
             let claim = match result {
                 Err(rejection) => {
-                    *self.counts.reasons.entry(rejection.reason()).or_default() += 1;
+                    self.counts.rejection(rejection, self.ledger.book);
                     Claim::Refused(request, rejection)
                 }
                 Ok(answer) if answer.replayed => continue,
@@ -191,7 +188,7 @@ impl Judge {
                 self.count_answer("poison");
             }
             (EngineError::Rejected(rejection), Manner::Atomic(_)) => {
-                *self.counts.reasons.entry(rejection.reason()).or_default() += 1;
+                self.counts.rejection(rejection, self.ledger.book);
                 if !matches!(
                     **rejection,
                     Rejection::RequestIdReused {
@@ -268,26 +265,22 @@ impl Judge {
                 ..recorded.event.clone()
             })
             .collect();
-        match self.ledger.attempt(&request, first.recorded_at) {
-            Verdict::Events(own) if own == events => {}
-            own => {
-                let what = format!(
-                    "event {}: the log has\n{}\nand the naive ledger\n{}",
-                    first.position,
-                    lines(&events),
-                    match &own {
-                        Verdict::Events(own) => lines(own),
-                        other => format!("  {other:?}"),
-                    }
-                );
-                return Err(Box::new(Failure {
-                    what,
-                    accounts: accounts_of(&request),
-                    asked: None,
-                }));
-            }
+        let is_it = |own| matches!(own, Verdict::Events(own) if own == events);
+        if !self.ledger.attempts(&request, first.recorded_at).any(is_it) {
+            let own = match self.ledger.attempt(&request, first.recorded_at) {
+                Verdict::Events(own) => lines(&own),
+                other => format!("  {other:?}"),
+            };
+            let position = first.position;
+            let what = format!(
+                "event {position}: the log has\n{}\nand the naive ledger\n{own}",
+                lines(&events),
+            );
+            return Err(in_log(&request, what));
         }
-        self.ledger.take_in(&events);
+        events.iter().for_each(|event| self.counts.event(event));
+        let taken_in = self.ledger.take_in(&events);
+        taken_in.map_err(|fault| in_log(&request, format!("event {}: {fault}", first.position)))?;
         let explained = self.explained.take_in(&events, &self.ledger);
         explained.map_err(|what| of(&request, what))
     }
@@ -341,6 +334,7 @@ impl Judge {
                         .collect::<Vec<_>>()
                 ),
                 accounts: accounts.to_vec(),
+                book: 0,
                 asked: Some(What::Read(accounts.to_vec())),
             }),
         }
@@ -470,9 +464,13 @@ fn groups_of(events: &[Recorded]) -> Vec<Vec<&Recorded>> {
 }
 
 fn lines(events: &[Event]) -> String {
+    let shown = |event: &Event| Event {
+        request: None,
+        ..event.clone()
+    };
     events
         .iter()
-        .map(|event| format!("  {event:?}"))
+        .map(|event| format!("  {:?}", shown(event)))
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -482,10 +480,21 @@ fn accounts_of(request: &Request) -> Vec<Name> {
     [request.account.clone()].into_iter().chain(other).collect()
 }
 
+/// What the log itself shows.
+fn in_log(request: &Request, what: String) -> Box<Failure> {
+    Box::new(Failure {
+        what,
+        accounts: accounts_of(request),
+        book: 0,
+        asked: None,
+    })
+}
+
 fn failure(what: String) -> Box<Failure> {
     Box::new(Failure {
         what,
         accounts: Vec::new(),
+        book: 0,
         asked: None,
     })
 }
@@ -496,6 +505,7 @@ fn of(request: &Request, mut what: String) -> Box<Failure> {
     Box::new(Failure {
         what,
         accounts: accounts_of(request),
+        book: 0,
         asked,
     })
 }

@@ -11,15 +11,15 @@ use ledger_core::{
     account::{Hold, Lot},
     catalog::{Catalog, parse},
     command::Target,
-    event::{Annotations, Balance},
+    event::{Annotations, Balance, ProviderId},
     record::HoldEnd,
 };
 
 use super::{
     attempt::Attempt,
-    wallet::{Wallet, split},
+    paid::{ClaimKey, Paid},
+    wallet::{Wallet, split, sum},
 };
-use crate::support::ask::BOOK;
 
 /// A rule that the naive ledger gets wrong on purpose, so that a test can see
 /// that the judge finds it.
@@ -29,6 +29,8 @@ pub(crate) enum Flaw {
     ReversedTurn,
     /// Holds of a millisecond more.
     LongHolds,
+    /// What came on top of a payment is not taken back.
+    KeptBonuses,
 }
 
 /// A charge, and what is not given back of it.
@@ -52,7 +54,7 @@ pub(crate) struct Held {
 pub(crate) struct Applied {
     pub(crate) position: u64,
     pub(crate) count: u64,
-    /// Its own charge or hold.
+    /// Its own charge, hold or payment.
     pub(crate) subject: Option<u64>,
     pub(crate) command: Vec<u8>,
     pub(crate) annotations: Annotations,
@@ -70,10 +72,9 @@ pub(crate) enum Verdict {
     Events(Vec<Event>),
 }
 
-type ClaimKey = (Name, Name, Name, Name);
-
-/// The naive ledger.
+/// The naive ledger of one book.
 pub(crate) struct Ledger {
+    pub(crate) book: &'static str,
     pub(crate) position: u64,
     pub(crate) recorded_at: Timestamp,
     pub(crate) catalog: Arc<Catalog>,
@@ -82,15 +83,29 @@ pub(crate) struct Ledger {
     wallets: HashMap<Name, Wallet>,
     charges: HashMap<u64, Charged>,
     holds: HashMap<u64, Held>,
+    payments: HashMap<u64, Paid>,
     requests: HashMap<(Name, RequestId), Applied>,
-    claims: HashMap<ClaimKey, u64>,
+    /// The payments that ids of providers stand for.
+    pub(crate) claims: HashMap<ClaimKey, u64>,
+    /// The same of the other book.
+    pub(crate) elsewhere: Elsewhere,
     empty: Wallet,
 }
 
+/// What the other book has claimed. Its log goes on beside this one, so that a
+/// decision of this round may or may not have seen what is new.
+#[derive(Default)]
+pub(crate) struct Elsewhere {
+    pub(crate) book: &'static str,
+    pub(crate) claims: HashMap<ClaimKey, u64>,
+    pub(crate) new: HashMap<ClaimKey, u64>,
+}
+
 impl Ledger {
-    pub(crate) fn new() -> Self {
-        let catalog = ledger_service::engine::CatalogInForce::none(BOOK).catalog;
+    pub(crate) fn new(book: &'static str) -> Self {
+        let catalog = ledger_service::engine::CatalogInForce::none(book).catalog;
         Self {
+            book,
             position: 0,
             recorded_at: Timestamp(0),
             catalog: Arc::new(catalog),
@@ -99,8 +114,10 @@ impl Ledger {
             wallets: HashMap::new(),
             charges: HashMap::new(),
             holds: HashMap::new(),
+            payments: HashMap::new(),
             requests: HashMap::new(),
             claims: HashMap::new(),
+            elsewhere: Elsewhere::default(),
             empty: Wallet::default(),
         }
     }
@@ -124,6 +141,11 @@ impl Ledger {
         (held.account == account).then_some(held)
     }
 
+    pub(crate) fn paid(&self, account: &str, target: Target) -> Option<&Paid> {
+        let paid = self.payments.get(&self.subject(account, target)?)?;
+        (paid.account == account).then_some(paid)
+    }
+
     fn subject(&self, account: &str, target: Target) -> Option<u64> {
         match target {
             Target::Position(position) => Some(position),
@@ -136,6 +158,26 @@ impl Ledger {
         self.attempt_over(request, now, &BTreeMap::new(), self.position + 1)
     }
 
+    /// The same if it has not seen what the other book claims in this round, and
+    /// if it has.
+    pub(crate) fn attempts(
+        &self,
+        request: &Request,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Verdict> {
+        let ids = named_ids(&request.command);
+        let differs = ids.iter().any(|key| self.elsewhere.new.contains_key(key));
+        let sights = if differs {
+            &[false, true][..]
+        } else {
+            &[false]
+        };
+        sights.iter().map(move |sees_new| {
+            let position = self.position + 1;
+            self.attempt_seeing(request, now, &BTreeMap::new(), position, *sees_new)
+        })
+    }
+
     /// The same on top of wallets that requests before it would leave.
     pub(crate) fn attempt_over(
         &self,
@@ -143,6 +185,17 @@ impl Ledger {
         now: Timestamp,
         over: &BTreeMap<Name, Wallet>,
         position: u64,
+    ) -> Verdict {
+        self.attempt_seeing(request, now, over, position, false)
+    }
+
+    fn attempt_seeing(
+        &self,
+        request: &Request,
+        now: Timestamp,
+        over: &BTreeMap<Name, Wallet>,
+        position: u64,
+        sees_new: bool,
     ) -> Verdict {
         let applied = request
             .request_id
@@ -157,13 +210,18 @@ impl Ledger {
                 None => Verdict::Applied,
             };
         }
-        for (key, kind, id) in claims_of(&request.command) {
-            if let Some(event) = self.claims.get(&key) {
+        let meant = self.payment_meant(request);
+        for key in named_ids(&request.command) {
+            let own = self.claims.get(&key).map(|event| (self.book, *event));
+            let other = self.elsewhere.find(&key, sees_new);
+            let is_meant = |event: &u64| meant.is_some_and(|paid| paid.position == *event);
+            let claimed = own.filter(|(_, event)| !is_meant(event)).or(other);
+            if let Some((book, event)) = claimed {
                 return Verdict::Refused(Rejection::PaymentAlreadyRecorded {
-                    book: BOOK.to_owned(),
-                    event: *event,
-                    kind: kind.into(),
-                    id: id.into(),
+                    book: book.to_owned(),
+                    event,
+                    kind: key.2.kind.into(),
+                    id: key.2.id.into(),
                 });
             }
         }
@@ -174,60 +232,97 @@ impl Ledger {
         };
         let own = find(&request.account);
         let other = request.command.other_account().map(|id| find(id));
-        Attempt::new(self, request, now, position, own, other).decide()
+        let mut attempt = Attempt::new(self, request, now, position, own, other);
+        attempt.meant = meant;
+        attempt.decide()
     }
 
-    /// Takes in the events of one request, which the log has.
-    pub(crate) fn take_in(&mut self, events: &[Event]) {
+    /// The payment of this account that a request names, or that has the first
+    /// of its ids that anybody has claimed.
+    fn payment_meant(&self, request: &Request) -> Option<&Paid> {
+        let named = match &request.command {
+            Command::RecordPayment(said) => said.payment,
+            Command::RefundPayment(refund) => Some(refund.payment),
+            Command::RecordRefund(said) => said.payment,
+            _ => None,
+        };
+        let target = named.or_else(|| {
+            let mut ids = named_ids(&request.command).into_iter();
+            ids.find_map(|key| self.claims.get(&key).copied())
+                .map(Target::Position)
+        });
+        self.paid(&request.account, target?)
+    }
+
+    /// Takes in the events of one request, which the log has; says what no log
+    /// may have, if they make it so.
+    pub(crate) fn take_in(&mut self, events: &[Event]) -> Result<(), String> {
         let first = &events[0];
-        let (Some(request_id), Some(command)) = (first.request_id, &first.request) else {
-            return self.take_in_each(events);
-        };
-        let is_subject = |event: &&Event| {
-            event.account == first.account
-                && matches!(
-                    event.payload,
-                    Payload::Debited(_) | Payload::HoldPlaced(_) | Payload::HoldCaptured(_)
-                )
-        };
-        let applied = Applied {
-            position: first.position,
-            count: events.len() as u64,
-            subject: events.iter().find(is_subject).map(|event| event.position),
-            command: command.to_vec(),
-            annotations: first.annotations.clone(),
-        };
-        let is_payment = |event: &&Event| matches!(event.payload, Payload::PaymentSucceeded(_));
-        let decoded: Command = minicbor::decode(command).unwrap();
-        for (key, ..) in claims_of(&decoded) {
-            let payment = events.iter().find(is_payment).unwrap();
-            assert_eq!(
-                self.claims.insert(key, payment.position),
-                None,
-                "claimed once"
-            );
+        let mut asked = None;
+        if let (Some(request_id), Some(command)) = (first.request_id, &first.request) {
+            let is_subject = |event: &&Event| {
+                event.account == first.account
+                    && match &event.payload {
+                        Payload::Debited(_)
+                        | Payload::HoldPlaced(_)
+                        | Payload::HoldCaptured(_)
+                        | Payload::PaymentCreated(_) => true,
+                        Payload::PaymentSucceeded(succeeded) => succeeded.payment.is_none(),
+                        _ => false,
+                    }
+            };
+            let applied = Applied {
+                position: first.position,
+                count: events.len() as u64,
+                subject: events.iter().find(is_subject).map(|event| event.position),
+                command: command.to_vec(),
+                annotations: first.annotations.clone(),
+            };
+            let key = (first.account.clone(), request_id);
+            if self.requests.insert(key, applied).is_some() {
+                return Err(format!("request {request_id} is applied twice"));
+            }
+            asked = Some(minicbor::decode(command).unwrap());
         }
-        let before = self
-            .requests
-            .insert((first.account.clone(), request_id), applied);
-        assert!(
-            before.is_none(),
-            "request {request_id} of {} is applied once",
-            first.account
-        );
-        self.take_in_each(events);
+        events
+            .iter()
+            .try_for_each(|event| self.take_in_one(event, asked.as_ref()))
     }
 
-    fn take_in_each(&mut self, events: &[Event]) {
-        for event in events {
-            self.wallets
-                .entry(event.account.clone())
-                .or_default()
-                .take_in(event);
-            self.remember(event);
-            self.position = event.position;
-            self.recorded_at = event.recorded_at;
+    fn take_in_one(&mut self, event: &Event, asked: Option<&Command>) -> Result<(), String> {
+        let wallet = self.wallets.entry(event.account.clone()).or_default();
+        let before = wallet.balances();
+        wallet.take_in(event);
+        if let Some(fault) = wallet
+            .fault()
+            .or_else(|| moved_wrong(wallet, &before, event))
+        {
+            return Err(format!("{}: {fault}", event.account));
         }
+        self.remember(event);
+        let payment = self.remember_payment(event, asked);
+        if let Some(fault) = payment.and_then(|paid| paid.fault()) {
+            return Err(fault);
+        }
+        for key in claimed_by(event) {
+            let payment = payment_of(event).unwrap_or(event.position);
+            let is_elsewhere = self.elsewhere.find(&key, true).is_some();
+            if self.claims.insert(key.clone(), payment).is_some() || is_elsewhere {
+                return Err(format!("{key:?} is claimed twice"));
+            }
+        }
+        self.position = event.position;
+        self.recorded_at = event.recorded_at;
+        Ok(())
+    }
+
+    fn remember_payment(&mut self, event: &Event, asked: Option<&Command>) -> Option<&Paid> {
+        if let Some(begun) = Paid::begun_by(event) {
+            return Some(self.payments.entry(event.position).or_insert(begun));
+        }
+        let paid = self.payments.get_mut(&payment_of(event)?)?;
+        paid.follow(event, asked);
+        Some(paid)
     }
 
     fn remember(&mut self, event: &Event) {
@@ -297,19 +392,107 @@ impl Ledger {
     }
 }
 
-/// The ids of providers that a command claims, with kind and id.
-fn claims_of(command: &Command) -> Vec<(ClaimKey, Name, Name)> {
-    let Command::RecordPayment(payment) = command else {
-        return Vec::new();
+impl Elsewhere {
+    /// Book and payment that an id stands for there.
+    fn find(&self, key: &ClaimKey, sees_new: bool) -> Option<(&'static str, u64)> {
+        let new = self.new.get(key).filter(|_| sees_new);
+        let payment = self.claims.get(key).or(new)?;
+        Some((self.book, *payment))
+    }
+}
+
+/// The payment that an event goes on with.
+fn payment_of(event: &Event) -> Option<u64> {
+    match &event.payload {
+        Payload::Credited(credited) => credited.payment,
+        Payload::PaymentSucceeded(succeeded) => succeeded.payment,
+        Payload::PaymentStatusRecorded(recorded) => Some(recorded.payment),
+        Payload::PaymentCanceled(canceled) => Some(canceled.payment),
+        Payload::PaymentFeeRecorded(fee) => Some(fee.payment),
+        Payload::PaymentRefundStarted(started) => Some(started.payment),
+        Payload::PaymentRefunded(refunded) => Some(refunded.payment),
+        Payload::PaymentRefundFailed(failed) => Some(failed.payment),
+        Payload::PaymentAnomaly(anomaly) => Some(anomaly.payment),
+        _ => None,
+    }
+}
+
+/// What an event claims for its payment.
+pub(crate) fn claimed_by(event: &Event) -> Vec<ClaimKey> {
+    let given = match &event.payload {
+        Payload::PaymentSucceeded(said) => {
+            return keys(&said.provider, &said.merchant_account, &said.provider_ids);
+        }
+        Payload::PaymentStatusRecorded(recorded) => &recorded.provider_ids,
+        Payload::PaymentCanceled(canceled) => &canceled.provider_ids,
+        Payload::PaymentRefunded(refunded) => &refunded.provider_ids,
+        Payload::PaymentRefundFailed(failed) => &failed.provider_ids,
+        Payload::PaymentAnomaly(anomaly) => &anomaly.provider_ids,
+        _ => return Vec::new(),
     };
-    let ids = payment.provider_ids.iter();
-    ids.map(|id| {
-        let (provider, merchant) = (payment.provider.clone(), payment.merchant_account.clone());
-        (
-            (provider, merchant, id.kind.clone(), id.id.clone()),
-            id.kind.clone(),
-            id.id.clone(),
-        )
-    })
-    .collect()
+    keys(&given.provider, &given.merchant_account, &given.ids)
+}
+
+/// The claims of an event, with the payment that they are for.
+pub(crate) fn claims_of(event: &Event) -> impl Iterator<Item = (ClaimKey, u64)> {
+    let payment = payment_of(event).unwrap_or(event.position);
+    claimed_by(event).into_iter().map(move |key| (key, payment))
+}
+
+/// The ids that a command brings or is about.
+pub(crate) fn named_ids(command: &Command) -> Vec<ClaimKey> {
+    match command {
+        Command::RecordPayment(said) => {
+            keys(&said.provider, &said.merchant_account, &said.provider_ids)
+        }
+        Command::RecordRefund(said) => {
+            let payment_id = said.payment_id.clone().map(|id| ProviderId {
+                kind: "payment".into(),
+                id,
+            });
+            let ids = said.provider_ids.iter().cloned().chain(payment_id);
+            let ids: Vec<ProviderId> = ids.collect();
+            keys(&said.provider, &said.merchant_account, &ids)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn keys(provider: &Name, merchant: &Name, ids: &[ProviderId]) -> Vec<ClaimKey> {
+    let key = |id: &ProviderId| (provider.clone(), merchant.clone(), id.clone());
+    ids.iter().map(key).collect()
+}
+
+/// Balances move by what an event says, and by nothing else.
+fn moved_wrong(wallet: &Wallet, before: &[Balance], event: &Event) -> Option<String> {
+    fn of(asset: &str, lots: &[Lot]) -> i64 {
+        sum(lots.iter().filter(|lot| lot.asset == asset))
+    }
+    let moves = |asset: &str| match &event.payload {
+        Payload::Credited(credited) => of(asset, std::slice::from_ref(&credited.lot)),
+        Payload::Debited(debited) => -of(asset, &debited.parts),
+        Payload::Refunded(refunded) => of(asset, &refunded.parts),
+        Payload::HoldCaptured(captured) => {
+            -of(asset, &captured.held_parts) - of(asset, &captured.free_parts)
+        }
+        Payload::LotExpired(expired) => -of(asset, std::slice::from_ref(&expired.lot)),
+        Payload::Adjusted(adjusted) if adjusted.asset == asset => adjusted.delta,
+        Payload::TransferSent(sent) => -of(asset, &sent.parts),
+        Payload::TransferReceived(received) => of(asset, &received.parts),
+        Payload::PaymentRefunded(refunded) => {
+            let debts = refunded.debts.iter().filter(|debt| debt.asset == asset);
+            let owed: i64 = debts.map(|debt| debt.amount).sum();
+            -of(asset, &refunded.reserved) - of(asset, &refunded.parts) - owed
+        }
+        _ => 0,
+    };
+    let was = |asset: &str| {
+        let found = before.iter().find(|balance| balance.asset == asset);
+        found.map_or(0, |balance| balance.balance)
+    };
+    let after = wallet.balances();
+    let wrong = after
+        .iter()
+        .find(|now| now.balance != was(&now.asset) + moves(&now.asset))?;
+    Some(format!("{wrong:?} after {before:?}"))
 }

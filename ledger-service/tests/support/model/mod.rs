@@ -14,7 +14,27 @@ pub(crate) mod intents;
 pub(crate) mod judge;
 pub(crate) mod ledger;
 pub(crate) mod moving;
+pub(crate) mod offers;
+pub(crate) mod paid;
+pub(crate) mod paying;
+pub(crate) mod paying_back;
+pub(crate) mod payments;
+pub(crate) mod scripts;
 pub(crate) mod session;
 pub(crate) mod shrink;
 pub(crate) mod spending;
 pub(crate) mod wallet;
+
+use crate::support::ask::BOOK;
+
+/// The books: what a provider's id stands for is unique over all of them.
+pub(crate) const BOOKS: [&str; 2] = [BOOK, "test2"];
+
+/// The catalog of the first.
+pub(crate) const CATALOG: &str = include_str!("catalog.toml");
+
+/// The first catalog of a book.
+pub(crate) fn catalog_of(book: usize) -> String {
+    let name = |book: &str| format!("book = \"{book}\"");
+    CATALOG.replace(&name(BOOK), &name(BOOKS[book]))
+}

@@ -1,11 +1,10 @@
-//! Credits, payments, transfers and corrections.
+//! Credits, transfers and corrections.
 
 use ledger_core::{
     Payload, Rejection,
     account::{Funding, Lot, Status},
-    catalog::AssetKind,
-    command::{Adjust, Change, Credit, RecordPayment, Transfer},
-    event::{Adjusted, Credited, PaymentSucceeded, TransferReceived, TransferSent},
+    command::{Adjust, Change, Credit, Transfer},
+    event::{Adjusted, TransferReceived, TransferSent},
 };
 
 use super::{
@@ -57,11 +56,7 @@ impl Attempt<'_> {
             ..Lot::default()
         };
         let lot = self.roomy(lot)?;
-        self.push(Payload::Credited(Credited {
-            lot,
-            payment: None,
-            ..Credited::default()
-        }));
+        self.credited(lot, None);
         Ok(())
     }
 
@@ -111,7 +106,7 @@ impl Attempt<'_> {
             .own
             .payers(asset, |lot| lot.funding == Funding::Purchased);
         if sum(&bought) < *amount {
-            return Err(self.insufficient(asset, *amount, sum(&bought)));
+            return Err(self.insufficient(asset, *amount, sum(&bought), None));
         }
         let parts = split(&bought, *amount).0;
         check_balance(&settled, asset, *amount)?;
@@ -188,7 +183,7 @@ impl Attempt<'_> {
                 };
                 (Vec::new(), Some(self.roomy(lot)?))
             }
-            ..0 if free < -delta => return Err(self.insufficient(&asset, -delta, free)),
+            ..0 if free < -delta => return Err(self.insufficient(&asset, -delta, free, None)),
             ..0 => (split(&self.own.payers(&asset, |_| true), -delta).0, None),
         };
         self.push(Payload::Adjusted(Adjusted {
@@ -199,46 +194,5 @@ impl Attempt<'_> {
             ..Adjusted::default()
         }));
         Ok(true)
-    }
-
-    pub(super) fn pay(&mut self, payment: &RecordPayment) -> Try<()> {
-        let currency = &payment.amount.currency;
-        let asset = self.ledger.catalog.assets.get(currency.as_str());
-        if asset.is_none_or(|asset| asset.kind != AssetKind::Money) {
-            return Err(Rejection::UnknownCurrency {
-                currency: currency.into(),
-            });
-        }
-        check_balance(&self.own, currency, payment.amount.amount)?;
-        let lot = Lot {
-            id: 0,
-            asset: currency.clone(),
-            amount: payment.amount.amount,
-            funding: Funding::Purchased,
-            source: "PAYMENT".into(),
-            priority: 0,
-            expires_at: None,
-            scope: Vec::new(),
-            basis: payment.amount.amount,
-            currency: Some(currency.clone()),
-            created_at: self.now,
-            ..Lot::default()
-        };
-        let lot = identify(&self.own, &mut 0, lot);
-        let position = self.next_position();
-        self.push(Payload::PaymentSucceeded(PaymentSucceeded {
-            provider: payment.provider.clone(),
-            merchant_account: payment.merchant_account.clone(),
-            provider_ids: payment.provider_ids.clone(),
-            amount: payment.amount.clone(),
-            income: payment.income_amount.clone(),
-            test: payment.test,
-        }));
-        self.push(Payload::Credited(Credited {
-            lot,
-            payment: Some(position),
-            ..Credited::default()
-        }));
-        Ok(())
     }
 }

@@ -1,21 +1,23 @@
-//! A database with engines on it, and the judge of its log.
+//! A database with engines on it, and the judges of its logs.
 
 use std::{sync::Arc, time::Duration};
 
 use ledger_core::event::HOUSE;
 use ledger_service::{
-    engine::{Call, CallOptions, Engine, log::decode},
+    engine::{Call, CallOptions, Engine, Recorded, log::decode},
     store::SharedStore,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::{
+    BOOKS, catalog_of,
+    counts::Counts,
     generate::{Ask, Manner, POISON, What},
     judge::{Answered, Failure, Judge},
-    ledger::{Flaw, Ledger},
+    ledger::{Flaw, Ledger, claims_of},
 };
 use crate::support::{
-    ask::{BOOK, CATALOG, apply, decided, dry, engine, id, passed, request},
+    ask::{apply, decided, dry, engine, id, passed, request},
     database::Database,
     faulty::{Calling, Fault, Faults, FaultyStore, Kind, Outcome},
 };
@@ -26,7 +28,8 @@ const ROUND_TIME_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Session {
     store: SharedStore,
     engines: Vec<Engine>,
-    pub(crate) judge: Judge,
+    /// One a book.
+    pub(crate) judges: Vec<Judge>,
 }
 
 impl Session {
@@ -37,7 +40,9 @@ impl Session {
         flaw: Option<Flaw>,
     ) -> Result<Self, Box<Failure>> {
         let store = database.store().await;
-        store.create_book(BOOK).await.unwrap();
+        for book in BOOKS {
+            store.create_book(book).await.unwrap();
+        }
         let mut engines = Vec::new();
         match faults {
             None => engines.push(engine(Arc::clone(&store))),
@@ -49,17 +54,32 @@ impl Session {
                 }
             }
         }
-        let mut ledger = Ledger::new();
-        ledger.flaw = flaw;
+        let judges = [0, 1].map(|book| {
+            let mut ledger = Ledger::new(BOOKS[book]);
+            ledger.flaw = flaw;
+            ledger.elsewhere.book = BOOKS[1 - book];
+            Judge::new(ledger)
+        });
         let mut session = Self {
             store,
             engines,
-            judge: Judge::new(ledger),
+            judges: judges.into(),
         };
-        let catalog = request(HOUSE, id("catalog"), apply(CATALOG));
-        let what = What::Call(vec![catalog], Manner::Plain);
-        session.round(&[Ask { engine: 0, what }]).await?;
+        for book in 0..BOOKS.len() {
+            let catalog = request(HOUSE, id("catalog"), apply(&catalog_of(book)));
+            let what = What::Call(vec![catalog], Manner::Plain);
+            let ask = Ask {
+                engine: 0,
+                book,
+                what,
+            };
+            session.round(&[ask]).await?;
+        }
         Ok(session)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.judges[0].counts.and(&self.judges[1].counts)
     }
 
     pub(crate) fn store(&self) -> &SharedStore {
@@ -79,25 +99,50 @@ impl Session {
             return Err(Box::new(Failure {
                 what,
                 accounts: Vec::new(),
+                book: 0,
                 asked: None,
             }));
         };
+        let logs = [self.read_on(0).await, self.read_on(1).await];
+        for (book, log) in logs.iter().enumerate() {
+            let events = log.iter().map(|recorded| &recorded.event);
+            let new = events.flat_map(claims_of).collect();
+            self.judges[1 - book].ledger.elsewhere.new = new;
+        }
+        for (book, log) in logs.iter().enumerate() {
+            let asked = asks.iter().zip(&answers);
+            let asked: Vec<_> = asked.filter(|(ask, _)| ask.book == book).collect();
+            let judge = &mut self.judges[book];
+            judge.round(&asked, log).map_err(|mut failure| {
+                failure.book = book;
+                failure
+            })?;
+            let elsewhere = &mut judge.ledger.elsewhere;
+            elsewhere.claims.extend(elsewhere.new.drain());
+        }
+        Ok(answers)
+    }
+
+    /// What a book's log has got since its judge last saw it.
+    async fn read_on(&self, book: usize) -> Vec<Recorded> {
         let mut events = Vec::new();
-        let mut position = self.judge.ledger.position;
+        let mut position = self.judges[book].ledger.position;
         loop {
-            let rows = self.store.read_after(BOOK, position, 2_000).await.unwrap();
-            let Some(last) = rows.last() else { break };
+            let rows = self.store.read_after(BOOKS[book], position, 2_000);
+            let rows = rows.await.unwrap();
+            let Some(last) = rows.last() else {
+                return events;
+            };
             position = last.position;
             events.extend(rows.iter().map(|row| decode(row).unwrap()));
         }
-        self.judge.round(asks, &answers, &events)?;
-        Ok(answers)
     }
 
     async fn ask(&self, ask: &Ask) -> Answered {
         let engine = &self.engines[ask.engine % self.engines.len()];
+        let book = BOOKS[ask.book];
         match &ask.what {
-            What::Read(accounts) => Answered::Read(engine.read(BOOK, accounts.clone(), None).await),
+            What::Read(accounts) => Answered::Read(engine.read(book, accounts.clone(), None).await),
             What::Call(requests, manner) => {
                 let options = match manner {
                     Manner::Plain => CallOptions::default(),
@@ -109,7 +154,7 @@ impl Session {
                     },
                 };
                 let requests = requests.clone();
-                Answered::Call(decided(engine.call(BOOK, Call { requests, options }).await))
+                Answered::Call(decided(engine.call(book, Call { requests, options }).await))
             }
         }
     }

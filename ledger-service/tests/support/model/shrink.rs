@@ -10,16 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger_core::{Command, Name, Request, RequestId, Timestamp, command::Target, event::HOUSE};
+use ledger_core::{
+    Command, Event, Name, Payload, Request, RequestId, Timestamp, command::Target, event::HOUSE,
+};
 use ledger_service::{engine::log::decode, store::SharedStore};
 
 use super::{
+    BOOKS,
     generate::{Ask, Manner, What},
-    judge::Failure,
-    ledger::Flaw,
+    judge::{Answered, Failure},
+    ledger::{Flaw, named_ids},
     session::Session,
 };
-use crate::support::{ask::BOOK, database::Database};
+use crate::support::database::Database;
 
 /// How long shrinking may take.
 const TIME_MAX: Duration = Duration::from_secs(60);
@@ -32,7 +35,10 @@ const PAUSE_US_MAX: i64 = 200_000;
 #[derive(Clone)]
 struct Step {
     at: Timestamp,
+    book: usize,
     what: What,
+    /// The refund that its request began, which later ones may name.
+    refund: Option<u64>,
 }
 
 impl Step {
@@ -88,19 +94,41 @@ pub(crate) async fn shrink(store: &SharedStore, failure: &Failure, flaw: Option<
     }
 }
 
-/// All requests of the log, with targets by request, and what was asked without
-/// leaving an event, if that is what went wrong.
+/// All requests of the logs, with targets by request, and what was asked
+/// without leaving an event, if that is what went wrong.
 async fn load(store: &SharedStore, failure: &Failure) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let mut steps = load_book(store, 0).await;
+    steps.extend(load_book(store, 1).await);
+    steps.sort_by_key(|step| step.at);
+    if let Some(what) = &failure.asked {
+        let at = steps.last().map_or(Timestamp(0), |step| step.at).plus_us(1);
+        steps.push(Step {
+            at,
+            book: failure.book,
+            what: what.clone(),
+            refund: None,
+        });
+    }
+    steps
+}
+
+async fn load_book(store: &SharedStore, book: usize) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
     let mut by_position: HashMap<u64, RequestId> = HashMap::new();
     let mut position = 0;
     loop {
-        let rows = store.read_after(BOOK, position, 2_000).await.unwrap();
+        let rows = store.read_after(BOOKS[book], position, 2_000);
+        let rows = rows.await.unwrap();
         let Some(last) = rows.last() else { break };
         position = last.position;
         for row in &rows {
             let event = decode(row).unwrap().event;
             by_position.extend(event.request_id.map(|id| (event.position, id)));
+            if let (Payload::PaymentRefundStarted(_), Some(step)) =
+                (&event.payload, steps.last_mut())
+            {
+                step.refund = Some(event.position);
+            }
             let Some(command) = &event.request else {
                 continue;
             };
@@ -112,22 +140,17 @@ async fn load(store: &SharedStore, failure: &Failure) -> Vec<Step> {
                 expires_at: None,
                 command: minicbor::decode(command).unwrap(),
             };
-            let what = What::Call(vec![request], Manner::Plain);
+            let begins = matches!(event.payload, Payload::PaymentRefundStarted(_));
             steps.push(Step {
                 at: event.recorded_at,
-                what,
+                book,
+                what: What::Call(vec![request], Manner::Plain),
+                refund: Some(event.position).filter(|_| begins),
             });
         }
     }
     // The session brings the first catalog itself.
     steps.remove(0);
-    if let Some(what) = &failure.asked {
-        let at = steps.last().map_or(Timestamp(0), |step| step.at).plus_us(1);
-        steps.push(Step {
-            at,
-            what: what.clone(),
-        });
-    }
     let requests = steps.iter_mut().flat_map(|step| match &mut step.what {
         What::Call(requests, _) => &mut requests[..],
         What::Read(_) => &mut [],
@@ -149,22 +172,25 @@ const fn target_of(command: &mut Command) -> Option<&mut Target> {
         Command::CaptureHold(capture) => Some(&mut capture.hold),
         Command::ReleaseHold(release) => Some(&mut release.hold),
         Command::Refund(refund) => Some(&mut refund.charge),
+        Command::RecordPayment(said) => said.payment.as_mut(),
+        Command::RefundPayment(refund) => Some(&mut refund.payment),
+        Command::RecordRefund(said) => said.payment.as_mut(),
         _ => None,
     }
 }
 
-/// The steps of these accounts, of those they dealt with before, and the
-/// catalogs.
+/// The steps of these accounts, of those they dealt with before or that named
+/// the same ids of providers, and the catalogs.
 fn related(steps: Vec<Step>, accounts: &[Name]) -> Vec<Step> {
     let mut accounts: BTreeSet<Name> = accounts.iter().cloned().collect();
     let mut kept: Vec<Step> = Vec::new();
     for step in steps.into_iter().rev() {
         let names = |request: &Request| {
             let other = request.command.other_account().cloned();
-            [Some(request.account.clone()), other]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
+            let ids = named_ids(&request.command).into_iter();
+            let ids = ids.map(|key| format!("{}:{}", key.2.kind, key.2.id).into());
+            let own = [Some(request.account.clone()), other].into_iter().flatten();
+            own.chain(ids).collect::<Vec<_>>()
         };
         let names: Vec<Name> = step.requests().iter().flat_map(names).collect();
         let is_related = names.is_empty()
@@ -189,6 +215,8 @@ async fn fails(steps: &[Step], flaw: Option<Flaw>) -> Option<String> {
     };
     let mut last = steps.first()?.at;
     let mut due = session.now();
+    // The refunds of the original, where they are now.
+    let mut refunds: HashMap<u64, u64> = HashMap::new();
     for step in steps {
         // The pace of the original, without long waits.
         due = due.plus_us(step.at.us_since(last).clamp(0, PAUSE_US_MAX));
@@ -200,21 +228,48 @@ async fn fails(steps: &[Step], flaw: Option<Flaw>) -> Option<String> {
         let shift = session.now().us_since(step.at);
         let what = match &step.what {
             What::Call(requests, manner) => What::Call(
-                requests.iter().map(|r| shifted(r, shift)).collect(),
+                requests
+                    .iter()
+                    .map(|r| shifted(r, shift, &refunds))
+                    .collect(),
                 *manner,
             ),
             read => read.clone(),
         };
-        if let Err(failure) = session.round(&[Ask { engine: 0, what }]).await {
-            return Some(failure.what);
-        }
+        let ask = Ask {
+            engine: 0,
+            book: step.book,
+            what,
+        };
+        let answers = session.round(&[ask]).await;
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(failure) => return Some(failure.what),
+        };
+        let begun = answers.iter().find_map(begun_refund);
+        refunds.extend(step.refund.zip(begun));
     }
     None
 }
 
+/// The refund that an answer says was begun.
+fn begun_refund(answered: &Answered) -> Option<u64> {
+    let Answered::Call(Ok(results)) = answered else {
+        return None;
+    };
+    let events = results.iter().flatten().flat_map(|answer| &answer.events);
+    let mut events = events.map(|recorded| &recorded.event);
+    let is_it = |event: &&Event| matches!(event.payload, Payload::PaymentRefundStarted(_));
+    events.find(is_it).map(|event| event.position)
+}
+
 /// The same request, so much later.
-fn shifted(request: &Request, by_us: i64) -> Request {
+fn shifted(request: &Request, by_us: i64, refunds: &HashMap<u64, u64>) -> Request {
     let mut request = request.clone();
+    if let Command::RecordRefund(said) = &mut request.command {
+        let found = said.refund.and_then(|refund| refunds.get(&refund));
+        said.refund = found.copied().or(said.refund);
+    }
     let times = match &mut request.command {
         Command::Credit(credit) => credit.lot_expire_time.as_mut(),
         Command::ExtendHold(extend) => Some(&mut extend.hold_expire_time),
@@ -238,7 +293,8 @@ fn print(steps: &[Step]) -> String {
             What::Call(_, manner) => format!("  {manner:?}"),
             What::Read(accounts) => format!("  read {accounts:?}"),
         };
-        writeln!(script, "+{ms} ms{manner}").unwrap();
+        let book = BOOKS[step.book];
+        writeln!(script, "+{ms} ms  {book}{manner}").unwrap();
         for Request {
             account,
             annotations,

@@ -6,14 +6,13 @@ use ledger_core::{
     catalog::OverrunPolicy,
     command::{AssetAmount, CaptureHold, Charge, PlaceHold, Refund, Sweep, Target},
     event::{
-        Annotations, Credited, Debited, HoldCaptured, HoldEnded, HoldExtended, HoldPlaced,
-        PaidWith, Refunded,
+        Annotations, Debited, HoldCaptured, HoldEnded, HoldExtended, HoldPlaced, PaidWith, Refunded,
     },
     record::HoldEnd,
 };
 
 use super::{
-    attempt::{Attempt, DAY_US, Try},
+    attempt::{Attempt, Back, DAY_US, Try},
     checks::{check_amount, check_balance, check_least, check_price, check_room, identify, is_new},
     ledger::{Flaw, Ledger},
     wallet::{Wallet, split, sum},
@@ -130,7 +129,8 @@ impl Attempt<'_> {
             });
         }
         let (asset, amount) = prices.last().unwrap();
-        Err(self.insufficient(asset, *amount, sum(&self.own.payers(asset, may_pay))))
+        let available = sum(&self.own.payers(asset, may_pay));
+        Err(self.insufficient(asset, *amount, available, operation.as_ref()))
     }
 
     /// What the operation itself gives, with ids.
@@ -142,31 +142,39 @@ impl Attempt<'_> {
         else {
             return Vec::new();
         };
-        let is_full = check_room(&self.own, found.grants.len()).is_err();
+        let lots = found
+            .grants
+            .iter()
+            .map(|grant| self.granted(grant, quantity));
+        self.at_home(lots.collect())
+    }
+
+    /// Lots that come with what is paid for, with ids. Where there is no room,
+    /// they enlarge what is most like them: of the wallet, or of themselves.
+    pub(super) fn at_home(&self, lots: Vec<Lot>) -> Vec<Lot> {
+        let is_full = check_room(&self.own, lots.len()).is_err();
         let mut more = 0;
-        let mut gifts: Vec<Lot> = Vec::new();
-        for grant in &found.grants {
-            let mut lot = self.granted(grant, quantity);
-            let given = self
-                .own
-                .payers(&lot.asset, |lot| lot.funding == Funding::Granted);
-            let alike = gifts.iter().find(|gift| gift.asset == lot.asset);
-            match given.last().or(alike).filter(|_| is_full) {
+        let mut homed: Vec<Lot> = Vec::new();
+        for mut lot in lots {
+            let is_alike =
+                |other: &Lot| other.funding == lot.funding && other.currency == lot.currency;
+            let alike = self.own.payers(&lot.asset, is_alike);
+            let among = homed.iter().rev();
+            let among = among
+                .into_iter()
+                .find(|other| other.asset == lot.asset && is_alike(other));
+            match alike.last().or(among).filter(|_| is_full) {
                 Some(home) => lot.id = home.id,
                 None => lot = identify(&self.own, &mut more, lot),
             }
-            gifts.push(lot);
+            homed.push(lot);
         }
-        gifts
+        homed
     }
 
     pub(super) fn give(&mut self, gifts: Vec<Lot>) {
         for lot in gifts {
-            self.push(Payload::Credited(Credited {
-                lot,
-                payment: None,
-                ..Credited::default()
-            }));
+            self.credited(lot, None);
         }
     }
 
@@ -268,7 +276,7 @@ impl Attempt<'_> {
 
     pub(super) fn release(&mut self, target: Target) -> Try<()> {
         let hold = self.open_hold(target)?;
-        let (parts, graced) = self.given_back(&self.own, &hold.parts, self.now);
+        let back = self.given_back(&self.own, &hold.parts, self.now);
         let (asset, amount) = (hold.asset, sum(&hold.parts));
         let (operation, hold) = (hold.operation, hold.position);
         self.push(Payload::HoldReleased(HoldEnded {
@@ -276,8 +284,9 @@ impl Attempt<'_> {
             operation,
             asset,
             amount,
-            parts,
-            graced,
+            parts: back.parts,
+            graced: back.graced,
+            settled: back.settled,
         }));
         Ok(())
     }
@@ -313,7 +322,8 @@ impl Attempt<'_> {
         } else {
             let within = asked.min(held);
             if sum(&free) < within {
-                return Err(self.insufficient(&hold.asset, within, sum(&free)));
+                let operation = hold.operation.as_ref();
+                return Err(self.insufficient(&hold.asset, within, sum(&free), operation));
             }
             (
                 Vec::new(),
@@ -322,8 +332,8 @@ impl Attempt<'_> {
             )
         };
         let free_parts = split(&free, from_free.min(sum(&free))).0;
-        let (released, graced) = match capture.keep_open {
-            true => (Vec::new(), Vec::new()),
+        let back = match capture.keep_open {
+            true => Back::default(),
             false => self.given_back(&self.own, &rest, self.now),
         };
         let taken = [&held_parts[..], &free_parts[..]].concat();
@@ -342,8 +352,9 @@ impl Attempt<'_> {
             paid_with: paid_with(&taken),
             held_parts,
             free_parts,
-            released,
-            graced,
+            released: back.parts,
+            graced: back.graced,
+            settled: back.settled,
             uncovered: asked - amount,
             is_final,
             late: !is_open,
@@ -371,8 +382,12 @@ impl Attempt<'_> {
             });
         }
         let backwards: Vec<Lot> = charged.left.iter().rev().cloned().collect();
-        let (parts, graced) = self.given_back(&self.own, &split(&backwards, amount).0, self.now);
-        let gone = parts.iter().filter(|part| is_new(&self.own, part)).count();
+        let back = self.given_back(&self.own, &split(&backwards, amount).0, self.now);
+        let gone = back
+            .parts
+            .iter()
+            .filter(|part| is_new(&self.own, part))
+            .count();
         if gone > 0 {
             check_room(&self.own, gone)?;
         }
@@ -383,8 +398,9 @@ impl Attempt<'_> {
             asset: asset.into(),
             amount,
             refundable: refundable - amount,
-            parts,
-            graced,
+            parts: back.parts,
+            graced: back.graced,
+            settled: back.settled,
             uncounted: charged.counted && charged.operation.is_some() && amount == refundable,
             ..Refunded::default()
         }));

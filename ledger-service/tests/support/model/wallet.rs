@@ -1,13 +1,17 @@
-//! A wallet of the naive ledger: a heap of lots, and open holds. Balances are
-//! counted anew whenever they are asked for.
+//! A wallet of the naive ledger: a heap of lots, open holds, refunds that run,
+//! and debts. Balances are counted anew whenever they are asked for.
 
 use std::collections::BTreeMap;
 
 use ledger_core::{
-    Account, Name, Payload, Timestamp,
-    account::{AssetTotals, Funding, Grace, Hold, Lot, Status},
-    event::{Balance, Event, Reason},
+    Account, Money, Name, Payload, Timestamp,
+    account::{AssetTotals, Funding, Grace, Hold, Lot, OpenRefund, Status},
+    event::{Balance, Debt, Event, PaymentRefunded, PaymentSucceeded, Reason},
+    payment::Purpose,
 };
+
+/// How many debts are told apart.
+const DEBTS_MAX: usize = 16;
 
 /// What an account is, by its events.
 #[derive(Clone, Debug, Default)]
@@ -20,14 +24,20 @@ pub(crate) struct Wallet {
     pub(crate) lots: Vec<Lot>,
     pub(crate) holds: Vec<Hold>,
     pub(crate) graces: Vec<Grace>,
+    pub(crate) refunds: Vec<OpenRefund>,
+    /// The oldest first.
+    pub(crate) debts: Vec<Debt>,
     pub(crate) lots_created: u64,
     opened_at: Timestamp,
     origin: Name,
     last_activity_at: Timestamp,
-    /// `balance` and `held` stay 0 here: they are counted.
+    /// `balance`, `held` and `deficit` stay 0 here: they are counted.
     sums: BTreeMap<Name, AssetTotals>,
     operations: BTreeMap<Name, i64>,
     paid: BTreeMap<Name, i64>,
+    paid_back: BTreeMap<Name, i64>,
+    /// How often each package was bought, of those that may be bought so often.
+    pub(crate) bought: BTreeMap<Name, i64>,
 }
 
 /// The sum of what lots hold.
@@ -41,13 +51,27 @@ pub(crate) fn turn(lot: &Lot) -> (i32, i64, bool, u64) {
     (lot.priority, end, lot.funding == Funding::Purchased, lot.id)
 }
 
+/// The share of `whole` that `part` of `of` units have, rounded down.
+pub(crate) fn share(whole: i64, part: i64, of: i64) -> i64 {
+    let share = i128::from(whole) * i128::from(part) / i128::from(of.max(1));
+    i64::try_from(share).unwrap()
+}
+
 /// `amount` out of a lot, with its share of what was paid.
 pub(crate) fn piece(lot: &Lot, amount: i64) -> Lot {
-    let share = i128::from(lot.basis) * i128::from(amount) / i128::from(lot.amount);
     Lot {
         amount,
-        basis: i64::try_from(share).unwrap(),
+        basis: share(lot.basis, amount, lot.amount),
         ..lot.clone()
+    }
+}
+
+fn paid_by(part: &Lot, lot: u64) -> Debt {
+    Debt {
+        lot,
+        asset: part.asset.clone(),
+        amount: part.amount,
+        basis: part.basis,
     }
 }
 
@@ -78,19 +102,18 @@ impl Wallet {
     pub(crate) fn balances(&self) -> Vec<Balance> {
         self.sums
             .keys()
-            .map(|asset| {
-                let held = self.held(asset);
-                Balance {
-                    asset: asset.clone(),
-                    balance: self.free(asset) + held,
-                    held,
-                }
+            .map(|asset| Balance {
+                asset: asset.clone(),
+                balance: self.balance(asset),
+                held: self.held(asset),
+                deficit: self.deficit(asset),
             })
             .collect()
     }
 
+    /// What there is, less what is owed.
     pub(crate) fn balance(&self, asset: &str) -> i64 {
-        self.free(asset) + self.held(asset)
+        self.free(asset) + self.held(asset) - self.deficit(asset)
     }
 
     pub(crate) fn free(&self, asset: &str) -> i64 {
@@ -98,8 +121,51 @@ impl Wallet {
     }
 
     fn held(&self, asset: &str) -> i64 {
-        let parts = self.holds.iter().flat_map(|hold| &hold.parts);
-        sum(parts.filter(|part| part.asset == asset))
+        sum(self.reserved().filter(|part| part.asset == asset))
+    }
+
+    fn reserved(&self) -> impl Iterator<Item = &Lot> {
+        let holds = self.holds.iter().flat_map(|hold| &hold.parts);
+        holds.chain(self.refunds.iter().flat_map(|refund| &refund.parts))
+    }
+
+    fn deficit(&self, asset: &str) -> i64 {
+        let debts = self.debts.iter().filter(|debt| debt.asset == asset);
+        debts.map(|debt| debt.amount).sum()
+    }
+
+    /// What is wrong with it, whatever happened.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let lots = self.lots.iter().chain(self.reserved());
+        let low = lots
+            .into_iter()
+            .find(|lot| lot.amount <= 0 || lot.basis < 0)
+            .map(|lot| format!("{lot:?} is not above zero"));
+        let owed = self.debts.iter().find(|debt| debt.amount <= 0);
+        low.or_else(|| owed.map(|debt| format!("{debt:?} is not above zero")))
+    }
+
+    /// What of something bought pays debts: the oldest of its asset first.
+    pub(crate) fn settles(&self, lot: &Lot) -> Vec<Debt> {
+        let mut rest = vec![lot.clone()];
+        let mut settled = Vec::new();
+        for debt in self.debts.iter().filter(|debt| debt.asset == lot.asset) {
+            let (pays, left) = split(&rest, debt.amount);
+            rest = left;
+            settled.extend(pays.iter().map(|part| paid_by(part, debt.lot)));
+        }
+        settled
+    }
+
+    /// What of a part that comes back pays what is owed of its lot, besides what
+    /// `before` it does.
+    pub(crate) fn settles_back(&self, part: &Lot, before: &[Debt]) -> Option<Debt> {
+        let of_lot = |debts: &[Debt]| -> i64 {
+            let of_lot = debts.iter().filter(|debt| debt.lot == part.id);
+            of_lot.map(|debt| debt.amount).sum()
+        };
+        let pays = part.amount.min(of_lot(&self.debts) - of_lot(before));
+        (pays > 0).then(|| paid_by(&piece(part, pays), part.id))
     }
 
     /// The lots that may pay, in their turn.
@@ -115,12 +181,10 @@ impl Wallet {
     }
 
     pub(crate) fn part_count(&self) -> usize {
-        self.lots.len()
-            + self
-                .holds
-                .iter()
-                .map(|hold| hold.parts.len().max(1))
-                .sum::<usize>()
+        let holds = self.holds.iter().map(|hold| hold.parts.len());
+        let refunds = self.refunds.iter().map(|refund| refund.parts.len());
+        let reserved = holds.chain(refunds).map(|parts| parts.max(1));
+        self.lots.len() + reserved.sum::<usize>()
     }
 
     /// The same as the service keeps it.
@@ -128,15 +192,13 @@ impl Wallet {
         let mut lots = self.lots.clone();
         lots.sort_by(|a, b| a.asset.cmp(&b.asset).then(turn(a).cmp(&turn(b))));
         let assets = self.sums.iter().map(|(asset, sums)| {
-            let held = self.held(asset);
-            (
-                asset.clone(),
-                AssetTotals {
-                    balance: self.free(asset) + held,
-                    held,
-                    ..*sums
-                },
-            )
+            let totals = AssetTotals {
+                balance: self.balance(asset),
+                held: self.held(asset),
+                deficit: self.deficit(asset),
+                ..*sums
+            };
+            (asset.clone(), totals)
         });
         Account {
             version: self.version,
@@ -153,6 +215,10 @@ impl Wallet {
             assets: assets.collect(),
             operations: self.operations.clone().into_iter().collect(),
             paid: self.paid.clone().into_iter().collect(),
+            paid_back: self.paid_back.clone().into_iter().collect(),
+            packages: self.bought.clone().into_iter().collect(),
+            refunds: self.refunds.clone(),
+            debts: self.debts.clone(),
             ..Account::default()
         }
     }
@@ -170,7 +236,8 @@ impl Wallet {
             Payload::AccountBlocked => self.block.clone_from(&event.annotations.reason),
             Payload::AccountUnblocked => self.block = None,
             Payload::Credited(credited) => {
-                self.put(&credited.lot);
+                self.put_less(&credited.lot, &credited.settled);
+                self.settle(&credited.settled);
                 let sums = self.sums(&credited.lot.asset);
                 match credited.lot.funding {
                     Funding::Granted => sums.granted += credited.lot.amount,
@@ -183,7 +250,7 @@ impl Wallet {
                 self.count(debited.operation.as_ref(), 1);
             }
             Payload::Refunded(refunded) => {
-                self.give_back(&refunded.parts, &refunded.graced);
+                self.give_back(&refunded.parts, &refunded.graced, &refunded.settled);
                 let sums = self.sums(&refunded.asset);
                 sums.refunded += refunded.amount;
                 sums.spent -= refunded.amount;
@@ -208,6 +275,14 @@ impl Wallet {
                     ..Hold::default()
                 });
             }
+            Payload::SubscriptionStarted(_)
+            | Payload::SubscriptionRenewed(_)
+            | Payload::SubscriptionPastDue(_)
+            | Payload::SubscriptionCanceled(_)
+            | Payload::SubscriptionResumed(_)
+            | Payload::SubscriptionEnded(_) => {
+                unreachable!("subscriptions are not asked for here")
+            }
             Payload::HoldExtended(extended) => {
                 for hold in self
                     .holds
@@ -230,7 +305,7 @@ impl Wallet {
                 if captured.is_final {
                     self.holds.retain(|hold| hold.position != captured.hold);
                 }
-                self.give_back(&captured.released, &captured.graced);
+                self.give_back(&captured.released, &captured.graced, &captured.settled);
                 self.sums(&captured.asset).spent += captured.amount;
                 if captured.counted {
                     self.count(captured.operation.as_ref(), 1);
@@ -238,7 +313,7 @@ impl Wallet {
             }
             Payload::HoldReleased(ended) | Payload::HoldExpired(ended) => {
                 self.holds.retain(|hold| hold.position != ended.hold);
-                self.give_back(&ended.parts, &ended.graced);
+                self.give_back(&ended.parts, &ended.graced, &ended.settled);
             }
             Payload::LotExpired(expired) => self.lots.retain(|lot| lot.id != expired.lot.id),
             Payload::Adjusted(adjusted) => {
@@ -254,17 +329,78 @@ impl Wallet {
                 received.parts.iter().for_each(|part| self.put(part));
                 self.sums(&received.asset);
             }
-            Payload::PaymentSucceeded(payment) => {
-                *self
-                    .paid
-                    .entry(payment.amount.currency.clone())
-                    .or_default() += payment.amount.amount;
+            Payload::PaymentSucceeded(payment) => self.paid(payment),
+            Payload::PaymentRefundStarted(started) => {
+                self.remove(&started.parts);
+                self.refunds.push(OpenRefund {
+                    position: event.position,
+                    payment: started.payment,
+                    parts: started.parts.clone(),
+                });
             }
-            Payload::CatalogApplied(_) => {}
+            Payload::PaymentRefunded(refunded) => self.paid_back(refunded),
+            Payload::PaymentRefundFailed(failed) => {
+                self.refunds
+                    .retain(|refund| refund.position != failed.refund);
+                self.give_back(&failed.parts, &failed.graced, &failed.settled);
+            }
+            Payload::PaymentCreated(_)
+            | Payload::PaymentStatusRecorded(_)
+            | Payload::PaymentCanceled(_)
+            | Payload::PaymentFeeRecorded(_)
+            | Payload::PaymentAnomaly(_)
+            | Payload::CatalogApplied(_) => {}
         }
         self.version += 1;
         self.position = event.position;
         self.last_activity_at = event.recorded_at;
+    }
+
+    fn paid(&mut self, payment: &PaymentSucceeded) {
+        let Money { currency, amount } = &payment.amount;
+        *self.paid.entry(currency.clone()).or_default() += amount;
+        if let Some(Purpose::Package { package, .. }) = &payment.purpose
+            && payment.is_limited
+        {
+            *self.bought.entry(package.clone()).or_default() += 1;
+        }
+    }
+
+    fn paid_back(&mut self, refunded: &PaymentRefunded) {
+        self.refunds
+            .retain(|refund| Some(refund.position) != refunded.refund);
+        self.remove(&refunded.parts);
+        for debt in &refunded.debts {
+            self.owe(debt);
+        }
+        let Money { currency, amount } = &refunded.amount;
+        *self.paid_back.entry(currency.clone()).or_default() += amount;
+    }
+
+    /// Debts of one lot are one; where there are too many, those of one asset.
+    fn owe(&mut self, debt: &Debt) {
+        self.sums(&debt.asset);
+        let of_lot = self.debts.iter().position(|kept| kept.lot == debt.lot);
+        let of_asset = self.debts.iter().position(|kept| kept.asset == debt.asset);
+        let is_full = self.debts.len() >= DEBTS_MAX;
+        match of_lot.or(of_asset.filter(|_| is_full)) {
+            Some(index) => {
+                self.debts[index].amount += debt.amount;
+                self.debts[index].basis += debt.basis;
+            }
+            None => self.debts.push(debt.clone()),
+        }
+    }
+
+    fn settle(&mut self, settled: &[Debt]) {
+        for paid in settled {
+            let index = self.debts.iter().position(|debt| debt.lot == paid.lot);
+            let debt = &mut self.debts[index.unwrap()];
+            assert!(paid.amount <= debt.amount, "more is settled than is owed");
+            debt.basis -= share(debt.basis, paid.amount, debt.amount);
+            debt.amount -= paid.amount;
+            self.debts.retain(|debt| debt.amount > 0);
+        }
     }
 
     fn sums(&mut self, asset: &str) -> &mut AssetTotals {
@@ -288,7 +424,21 @@ impl Wallet {
         }
     }
 
-    fn give_back(&mut self, parts: &[Lot], graced: &[u64]) {
+    /// Puts a part to its lot, but for what of it pays debts.
+    fn put_less(&mut self, part: &Lot, pays: &[Debt]) {
+        self.lots_created = self.lots_created.max(part.id);
+        let rest = Lot {
+            amount: part.amount - pays.iter().map(|debt| debt.amount).sum::<i64>(),
+            basis: part.basis - pays.iter().map(|debt| debt.basis).sum::<i64>(),
+            ..part.clone()
+        };
+        if rest.amount > 0 {
+            self.put(&rest);
+        }
+    }
+
+    fn give_back(&mut self, parts: &[Lot], graced: &[u64], settled: &[Debt]) {
+        let mut pays = settled;
         for part in parts {
             if graced.contains(&part.id) && self.graces.iter().all(|grace| grace.lot != part.id) {
                 self.graces.push(Grace {
@@ -296,8 +446,11 @@ impl Wallet {
                     ends_at: part.expires_at.unwrap(),
                 });
             }
-            self.put(part);
+            let of_part = usize::from(pays.first().is_some_and(|debt| debt.lot == part.id));
+            self.put_less(part, &pays[..of_part]);
+            pays = &pays[of_part..];
         }
+        self.settle(settled);
         let forgotten = self.graces.len().saturating_sub(64);
         self.graces.drain(..forgotten);
     }

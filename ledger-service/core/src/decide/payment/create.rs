@@ -1,6 +1,6 @@
 //! Asking for a payment.
 
-use super::{Decided, plan};
+use super::{Decided, automatic, plan};
 use crate::{
     command::CreatePayment,
     decide::{Party, charge::check_amount, work::Work},
@@ -18,6 +18,10 @@ pub(in crate::decide) fn create(
     let origin = &work.request.origin;
     let (account, purpose) = (work.account(), &create.purpose);
     let plan = plan::offered(context.catalog, account, origin, purpose, context.now)?;
+    let automatic_until = match create.automatic {
+        true => Some(automatic::check(account, purpose, &plan, context)?),
+        false => None,
+    };
     check_amount(plan.amount.amount)?;
     for planned in &plan.gives {
         work.own
@@ -36,6 +40,7 @@ pub(in crate::decide) fn create(
             refund: plan.refund,
             is_limited: plan.is_limited,
             period: plan.period,
+            automatic_until,
         }),
     );
     Ok(work.finish())

@@ -3,6 +3,7 @@
 //! What a provider says is never refused for what it says: what cannot be is an
 //! event PaymentAnomaly. Only what says nothing new is refused, as recorded.
 
+mod automatic;
 mod create;
 mod period;
 mod plan;
@@ -36,11 +37,27 @@ impl Said<'_> {
         *self.provider == payment.provider && *self.merchant_account == payment.merchant_account
     }
 
+    /// What is known of a payment are ids of its own provider and merchant
+    /// account: of another one, the same id is another's.
     fn unknown_to(&self, payment: &PaymentRecord) -> ProviderIds {
         ProviderIds {
             provider: self.provider.clone(),
             merchant_account: self.merchant_account.clone(),
-            ids: payment.unknown_ids(self.ids),
+            ids: if self.is_of(payment) {
+                payment.unknown_ids(self.ids)
+            } else {
+                self.ids.to_vec()
+            },
+            known: Vec::new(),
+        }
+    }
+
+    /// The same with those by which a refund is found again, though they have
+    /// been said before.
+    fn of_refund(&self, payment: &PaymentRecord) -> ProviderIds {
+        ProviderIds {
+            known: payment.known_refund_ids(self.ids),
+            ..self.unknown_to(payment)
         }
     }
 }

@@ -7,6 +7,9 @@
 //! | refunded | recorded | anomaly |
 //! | failed, or none | refunded at once | no such refund |
 //!
+//! A refund is known by every id that its provider gave to it, so that what is
+//! said twice of it is not taken to be about another one.
+//!
 //! "Recorded" is the refusal `REFUND_ALREADY_RECORDED`. A refund of a payment
 //! that has not succeeded, or of more than was paid, is an anomaly.
 
@@ -176,17 +179,19 @@ fn find<'r>(
     payment: &'r PaymentRecord,
     said: &RecordRefund,
 ) -> Result<Option<&'r RefundRecord>, Rejection> {
-    let mut refunds = payment.refunds.iter();
-    if let Some(named) = said.refund {
-        let found = refunds.find(|refund| refund.position == named);
-        return found.map(Some).ok_or(Rejection::RefundNotFound);
-    }
     let has_id = |refund: &&RefundRecord| {
         let mut ids = said.provider_ids.iter();
         ids.any(|id| refund.provider_ids.contains(id))
     };
+    // One that failed and was made after all is there twice: the latest.
+    let by_id = payment.refunds.iter().rfind(has_id);
+    let is_done = by_id.is_some_and(|refund| refund.end == Some(RefundEnd::Refunded));
+    let mut refunds = payment.refunds.iter();
+    if let Some(named) = said.refund.filter(|_| !is_done) {
+        let found = refunds.find(|refund| refund.position == named);
+        return found.map(Some).ok_or(Rejection::RefundNotFound);
+    }
     let runs = |refund: &&RefundRecord| refund.end.is_none() && refund.amount == said.amount;
-    let by_id = payment.refunds.iter().find(has_id);
     Ok(by_id.or_else(|| refunds.find(runs)))
 }
 
@@ -211,6 +216,7 @@ fn settle(
             parts,
             graced,
             settled,
+            provider_ids: of(said).of_refund(payment),
         };
         work.push(Party::Own, Payload::PaymentRefundFailed(failed));
         return Ok(work.finish());
@@ -229,7 +235,7 @@ fn settle(
         refund: Some(refund.position),
         amount: said.amount.clone(),
         via: RefundVia::Provider,
-        provider_ids: of(said).unknown_to(payment),
+        provider_ids: of(said).of_refund(payment),
         document_number: None,
         reserved,
         parts,
@@ -261,9 +267,18 @@ fn take_missing(account: &Account, missing: &[Debt]) -> Taking {
     let mut taking = Taking::default();
     for debt in missing {
         let found = account.lots.iter().find(|lot| lot.id == debt.lot);
-        let there = found.map_or(0, |lot| lot.amount).min(debt.amount);
+        // Several gifts of one payment may have been in one lot.
+        let taken = taking.parts.iter().position(|part| part.id == debt.lot);
+        let counted = taken.and_then(|index| taking.parts.get(index));
+        let counted = counted.map_or(0, |part| part.amount);
+        let in_lot = found.map_or(0, |lot| lot.amount).saturating_sub(counted);
+        let there = in_lot.min(debt.amount);
         if let Some(lot) = found.filter(|_| there > 0) {
-            taking.parts.push(lot.part(there));
+            let part = lot.part(counted.saturating_add(there));
+            match taken.and_then(|index| taking.parts.get_mut(index)) {
+                Some(own) => *own = part,
+                None => taking.parts.push(part),
+            }
         }
         if there < debt.amount {
             let back = basis_share(debt.basis, there, debt.amount);
@@ -296,7 +311,7 @@ fn record_found(
         refund: None,
         amount: said.amount.clone(),
         via: RefundVia::Provider,
-        provider_ids: of(said).unknown_to(payment),
+        provider_ids: of(said).of_refund(payment),
         document_number: None,
         reserved: Vec::new(),
         parts,

@@ -25,7 +25,7 @@ use crate::{
     },
     event::{
         AnomalyKind, PaidPeriod, Payload, PaymentAnomaly, PaymentCanceled, PaymentFeeRecorded,
-        PaymentStatusRecorded, PaymentSucceeded, PlannedLot, ProviderIds,
+        PaymentStatusRecorded, PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
     },
     payment::{PaymentStatus, Purpose},
     record::{PaymentRecord, Record},
@@ -112,8 +112,19 @@ fn add_to(
     payment: &PaymentRecord,
     said: &RecordPayment,
 ) -> Result<Vec<Decided>, Rejection> {
+    let is_second = |id: &ProviderId| id.kind == "payment";
+    let unknown = payment.unknown_ids(&said.provider_ids);
+    if said.status == PaymentStatus::Succeeded
+        && payment.status == PaymentStatus::Succeeded
+        && payment.provider_ids.iter().any(is_second)
+        && unknown.iter().any(is_second)
+    {
+        return odd(work, payment, AnomalyKind::PaidTwice, said);
+    }
     let has_new_ids = !payment.unknown_ids(&said.provider_ids).is_empty();
-    let is_paid = payment.status == PaymentStatus::Succeeded;
+    // Of what is said late, the success alone knows the fee.
+    let is_paid =
+        payment.status == PaymentStatus::Succeeded && said.status == PaymentStatus::Succeeded;
     let fee = said
         .income_amount
         .as_ref()

@@ -140,3 +140,35 @@ pub(super) fn of_subscriptions() -> [(Rejection, &'static str); 8] {
         ),
     ]
 }
+
+/// The same, about what is bought by itself.
+pub(super) fn automatic() -> [(Rejection, &'static str); 4] {
+    [
+        (
+            Rejection::AutoTopUpNotOffered,
+            "FailedPrecondition AUTO_TOP_UP_NOT_OFFERED",
+        ),
+        (
+            Rejection::AutoTopUpNotDue {
+                asset: "CREDIT".to_owned(),
+                available: 5,
+                threshold: 3,
+            },
+            "FailedPrecondition AUTO_TOP_UP_NOT_DUE asset=CREDIT available_amount=5 \
+             threshold_amount=3",
+        ),
+        (
+            Rejection::AutoTopUpOpen { payment: 7 },
+            "FailedPrecondition AUTO_TOP_UP_OPEN payment=books/b/events/7",
+        ),
+        (
+            Rejection::AutoTopUpCapReached {
+                currency: "RUB".to_owned(),
+                paid: 5,
+                maximum: 7,
+            },
+            "FailedPrecondition AUTO_TOP_UP_CAP_REACHED currency=RUB maximum_amount=7 \
+             paid_amount=5",
+        ),
+    ]
+}

@@ -72,6 +72,10 @@ const fn place(rejection: &Rejection) -> usize {
         Rejection::TooManySubscriptions { .. } => 59,
         Rejection::SubscriptionNotRenewed { .. } => 60,
         Rejection::RenewalAttemptOpen { .. } => 61,
+        Rejection::AutoTopUpNotOffered => 62,
+        Rejection::AutoTopUpNotDue { .. } => 63,
+        Rejection::AutoTopUpOpen { .. } => 64,
+        Rejection::AutoTopUpCapReached { .. } => 65,
     }
 }
 
@@ -370,6 +374,7 @@ pub(super) fn every_rejection() -> Vec<(Rejection, &'static str)> {
     ];
     rejections.extend(payments::rejections());
     rejections.extend(payments::of_subscriptions());
+    rejections.extend(payments::automatic());
     rejections
 }
 
