@@ -11,7 +11,7 @@ use e2e_tests::{
 };
 use ledger_proto::v1::{
     BalanceLineKind, ChargeRequest, ExplainBalanceRequest, ExplainBalanceResponse,
-    GetBalanceRequest, GetStatisticsRequest, GetStatisticsResponse, Language, Money,
+    GetBalanceRequest, GetStatisticsRequest, GetStatisticsResponse, Language, Money, PaymentStatus,
     PlaceHoldRequest, ProviderId, RecordPaymentRequest,
 };
 use std::collections::BTreeMap;
@@ -39,6 +39,7 @@ fn payment(name: &str) -> RecordPaymentRequest {
             currency: "RUB".to_owned(),
             amount: 10_000,
         }),
+        status: PaymentStatus::Succeeded.into(),
         ..Default::default()
     }
 }
@@ -137,7 +138,7 @@ on_both_backends! {
         let kinds: Vec<_> = answer.lines.iter().map(|line| line.kind()).collect();
         let charged = BalanceLineKind::Charged;
         assert_eq!(kinds, [BalanceLineKind::Purchased, charged, charged, BalanceLineKind::Held]);
-        assert!(answer.text.contains("RUB: 80,00 ₽ (удержано 10,00 ₽, доступно 70,00 ₽)"), "{}", answer.text);
+        assert!(answer.text.contains("Рубли: 80,00 ₽ (удержано 10,00 ₽, доступно 70,00 ₽)"), "{}", answer.text);
     }
 
     async fn statistics_are_the_same_when_they_are_made_anew(backend: Backend) {
