@@ -17,11 +17,14 @@ mod language;
 mod payment;
 #[path = "rejections/policy.rs"]
 mod policy;
+#[path = "language/replay.rs"]
+mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use driver::sources;
-use language::{command::TargetBy, replay::Replay};
+use language::command::TargetBy;
+use replay::Replay;
 
 /// Reasons that the core gives, in order of precedence.
 const ORDER: [&str; 63] = [

@@ -12,31 +12,21 @@
 
 mod driver;
 mod language;
+#[path = "language/replay.rs"]
+mod replay;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use driver::auditor;
 use language::{
     Scenario,
     command::TargetBy,
+    files::{file, files, scenarios},
     parse,
-    replay::{Replay, folder},
+    teller::difference,
 };
 use ledger_core::event::EventKind;
-
-fn files() -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder()).expect("the folder of the scenarios");
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-        .collect();
-    files.sort();
-    files
-}
+use replay::Replay;
 
 /// What a replay went through.
 #[derive(Default)]
@@ -55,13 +45,9 @@ fn replay(scenario: &Scenario, target_by: TargetBy, seen: &mut Seen) {
         let mut actual = replay.step(&step.words);
         actual.extend(step.expected.iter().filter_map(|line| replay.state(line)));
         if actual != step.expected {
-            seen.differences.push_str(&format!(
-                "\n{} (by {target_by:?}), line {}, expected\n  {}\nbut got\n  {}\n",
-                scenario.title,
-                step.line,
-                step.expected.join("\n  "),
-                actual.join("\n  "),
-            ));
+            let how = format!("by {target_by:?}");
+            let told = difference(scenario, step, &actual, &how);
+            seen.differences.push_str(&told);
         }
     }
     seen.kinds.extend(
@@ -84,32 +70,27 @@ fn replay_file(path: &Path, seen: &mut Seen) {
     }
 }
 
-macro_rules! scenarios {
-    ($($file:ident)*) => {
-        $(
-            #[test]
-            fn $file() {
-                let mut seen = Seen::default();
-                let path = folder().join(concat!(stringify!($file), ".txt"));
-                replay_file(&path, &mut seen);
-                assert!(seen.differences.is_empty(), "{}{}", path.display(), seen.differences);
-            }
-        )*
-
+macro_rules! test {
+    ($file:ident) => {
         #[test]
-        fn every_file_has_its_test() {
-            let named: Vec<PathBuf> = [$(stringify!($file)),*]
-                .iter()
-                .map(|name| folder().join(name).with_extension("txt"))
-                .collect();
-            assert_eq!(files(), named);
+        fn $file() {
+            let mut seen = Seen::default();
+            let path = file(stringify!($file));
+            replay_file(&path, &mut seen);
+            assert!(
+                seen.differences.is_empty(),
+                "{}{}",
+                path.display(),
+                seen.differences
+            );
         }
     };
 }
 
-scenarios! {
-    account adjust catalog charge credit expiry expiry_in_time hold payback payment payments periods policy
-    refund subscription transfer
+scenarios! { test:
+    account adjust catalog charge credit expiry expiry_in_time hold payback payment payments periods
+    policy refund seed_dream_photo seed_media_lab seed_nano_banana seed_spin_bot seed_tz_bot
+    subscription transfer
 }
 
 #[test]

@@ -112,6 +112,7 @@ pub(crate) struct Faults {
     is_down: AtomicBool,
     appends: AtomicU64,
     calls: Mutex<Vec<Kind>>,
+    clock: Mutex<Option<Timestamp>>,
 }
 
 impl Faults {
@@ -138,6 +139,21 @@ impl Faults {
     /// The database cannot be reached, or can be again.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Release);
+    }
+
+    /// The database's clock stands still at this time.
+    pub(crate) fn stop_clock(&self, at: Timestamp) {
+        *self.clock.lock().unwrap() = Some(at);
+    }
+
+    /// What the database's clock says.
+    fn clock(&self, says: Timestamp) -> Timestamp {
+        self.clock.lock().unwrap().unwrap_or(says)
+    }
+
+    fn seen(&self, seen: Seen) -> Seen {
+        let clock = self.clock(seen.clock);
+        Seen { clock, ..seen }
     }
 
     /// How many appends were done.
@@ -249,7 +265,9 @@ impl LogWriter for FaultyWriter {
             append: None,
             wanted: Some(wanted),
         };
-        self.faults.around(calling, self.inner.load(wanted)).await
+        let mut loaded = self.faults.around(calling, self.inner.load(wanted)).await?;
+        loaded.seen = self.faults.seen(loaded.seen);
+        Ok(loaded)
     }
 
     async fn read_after(
@@ -277,9 +295,9 @@ impl LogWriter for FaultyWriter {
     }
 
     async fn lock(&mut self) -> Result<Seen, StoreError> {
-        self.faults
-            .around(calling(Kind::Lock), self.inner.lock())
-            .await
+        let call = self.inner.lock();
+        let seen = self.faults.around(calling(Kind::Lock), call).await?;
+        Ok(self.faults.seen(seen))
     }
 
     async fn unlock(&mut self) -> Result<(), StoreError> {
@@ -292,7 +310,14 @@ impl LogWriter for FaultyWriter {
             append: Some(append),
             wanted: None,
         };
-        self.faults.around(calling, self.inner.append(append)).await
+        let appended = self
+            .faults
+            .around(calling, self.inner.append(append))
+            .await?;
+        Ok(match appended {
+            Appended::Done(at) => Appended::Done(self.faults.clock(at)),
+            Appended::Lost => Appended::Lost,
+        })
     }
 
     async fn reconnect(&mut self) -> Result<(), StoreError> {
@@ -313,7 +338,8 @@ impl Store for FaultyStore {
     }
 
     async fn head(&self, book: &str) -> Result<Option<Seen>, StoreError> {
-        self.inner.head(book).await
+        let seen = self.inner.head(book).await?;
+        Ok(seen.map(|seen| self.faults.seen(seen)))
     }
 
     async fn writer(&self, book: &str) -> Result<Box<dyn LogWriter>, StoreError> {

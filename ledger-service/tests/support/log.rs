@@ -18,10 +18,15 @@ use super::ask::BOOK;
 /// times grow, each applied request has one row, and stored states are what
 /// the events make.
 pub(crate) async fn sound(store: &SharedStore) -> Vec<Recorded> {
+    sound_book(store, BOOK).await
+}
+
+/// The same of another book than the tests' own.
+pub(crate) async fn sound_book(store: &SharedStore, book: &str) -> Vec<Recorded> {
     let mut events: Vec<Recorded> = Vec::new();
     let mut head = Head::default();
     loop {
-        let rows = store.read_after(BOOK, head.position, 1_000).await.unwrap();
+        let rows = store.read_after(book, head.position, 1_000).await.unwrap();
         if rows.is_empty() {
             break;
         }
@@ -50,14 +55,14 @@ pub(crate) async fn sound(store: &SharedStore) -> Vec<Recorded> {
             events.push(recorded);
         }
     }
-    let stored = store.head(BOOK).await.unwrap().unwrap().head;
+    let stored = store.head(book).await.unwrap().unwrap().head;
     assert_eq!(stored, head, "the head is the last event");
-    check_accounts(store, &events).await;
-    check_requests(store, &events).await;
+    check_accounts(store, book, &events).await;
+    check_requests(store, book, &events).await;
     events
 }
 
-async fn check_accounts(store: &SharedStore, events: &[Recorded]) {
+async fn check_accounts(store: &SharedStore, book: &str, events: &[Recorded]) {
     let mut accounts: HashMap<&str, Account> = HashMap::new();
     for recorded in events {
         let account = accounts.entry(&recorded.event.account).or_default();
@@ -71,7 +76,7 @@ async fn check_accounts(store: &SharedStore, events: &[Recorded]) {
     let mut stored = 0;
     let mut after = Name::default();
     loop {
-        let rows = store.accounts_after(BOOK, &after, 500).await.unwrap();
+        let rows = store.accounts_after(book, &after, 500).await.unwrap();
         let Some(last) = rows.last() else { break };
         after.clone_from(&last.account);
         stored += rows.len();
@@ -95,7 +100,7 @@ async fn check_accounts(store: &SharedStore, events: &[Recorded]) {
     assert_eq!(stored, accounts.len(), "a state for each account");
 }
 
-async fn check_requests(store: &SharedStore, events: &[Recorded]) {
+async fn check_requests(store: &SharedStore, book: &str, events: &[Recorded]) {
     let mut applied: HashMap<(Name, RequestId), u64> = HashMap::new();
     for recorded in events {
         let event = &recorded.event;
@@ -112,7 +117,7 @@ async fn check_requests(store: &SharedStore, events: &[Recorded]) {
                 account: ledger_core::event::HOUSE.into(),
                 request_id: event.call_id.unwrap(),
             };
-            let row = store.request(BOOK, &key).await.unwrap().unwrap();
+            let row = store.request(book, &key).await.unwrap().unwrap();
             assert_eq!((row.position, &row.hash[..]), (event.position, &hash[..]));
         }
     }
@@ -121,7 +126,7 @@ async fn check_requests(store: &SharedStore, events: &[Recorded]) {
             account,
             request_id,
         };
-        let row = store.request(BOOK, &key).await.unwrap().unwrap();
+        let row = store.request(book, &key).await.unwrap().unwrap();
         assert_eq!(row.position, position);
     }
 }

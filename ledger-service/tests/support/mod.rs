@@ -10,6 +10,7 @@ pub(crate) mod database;
 pub(crate) mod faulty;
 pub(crate) mod gate;
 pub(crate) mod log;
+pub(crate) mod stage;
 
 #[allow(unused_macros, reason = "each test program uses a part of it")]
 /// Runs each of these functions on a database of its own, on every backend, as

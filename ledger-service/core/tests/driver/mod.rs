@@ -7,6 +7,8 @@
 #![allow(dead_code, reason = "each test uses its share of it")]
 
 pub(crate) mod auditor;
+#[path = "../language/clock.rs"]
+mod clock;
 mod explained;
 pub(crate) mod sources;
 
@@ -21,16 +23,11 @@ use ledger_core::{
     event::{Annotations, FORMAT, ProviderId},
 };
 
-/// The beginning of every test's time: 2026-01-01T00:00:00Z.
-pub(crate) const START: Timestamp = Timestamp(1_767_225_600_000_000);
+#[allow(unused_imports, reason = "each test uses its share of it")]
+pub(crate) use clock::{DAY, HOUR, MINUTE, SECOND, START};
 
 /// How many kinds of events there are; a new one has to come into the tests.
 pub(crate) const KINDS: usize = 33;
-
-pub(crate) const SECOND: i64 = 1_000_000;
-pub(crate) const MINUTE: i64 = 60 * SECOND;
-pub(crate) const HOUR: i64 = 60 * MINUTE;
-pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// One book in memory.
 #[derive(Clone)]
@@ -76,15 +73,20 @@ impl Ledger {
         self.events.get(index)
     }
 
-    /// A request with an id of its own.
-    pub(crate) fn request(&mut self, account: &str, command: Command) -> Request {
+    /// An id that no request had yet.
+    pub(crate) fn next_request_id(&mut self) -> RequestId {
         self.requests += 1;
         let mut id = [0; 16];
         id[8..].copy_from_slice(&self.requests.to_be_bytes());
         id[6] = 0x80;
+        RequestId(id)
+    }
+
+    /// A request with an id of its own.
+    pub(crate) fn request(&mut self, account: &str, command: Command) -> Request {
         Request {
             account: account.into(),
-            request_id: Some(RequestId(id)),
+            request_id: Some(self.next_request_id()),
             origin: "bot".into(),
             annotations: Annotations::default(),
             expires_at: None,

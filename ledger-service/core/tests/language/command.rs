@@ -14,8 +14,11 @@ use ledger_core::{
     event::{Annotations, Reason},
 };
 
-use super::{Words, payment};
-use crate::driver::{DAY, HOUR, MINUTE, SECOND, START};
+use super::{
+    Words,
+    clock::{DAY, HOUR, MINUTE, SECOND, START},
+    payment,
+};
 
 /// What a label stands for.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use ledger_core::{
 
 use super::{
     Words,
+    clock::START,
     command::{Scope, label, money, number, target},
     render::{part, time},
 };
@@ -283,9 +284,7 @@ fn planned(planned: &PlannedLot) -> String {
         |us| {
             format!(
                 " for {}",
-                time(crate::driver::START.plus_us(us))
-                    .trim_start_matches("T+")
-                    .to_owned()
+                time(START.plus_us(us)).trim_start_matches("T+").to_owned()
             )
         },
     );

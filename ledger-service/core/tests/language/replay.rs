@@ -1,38 +1,28 @@
 //! Plays lines against a ledger in memory.
+#![allow(dead_code, reason = "each test uses its share of it")]
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use ledger_core::{Event, Rejection};
 
-use ledger_core::{Event, Payload, Record};
-
-use super::{
-    Words,
-    command::{self, Label, Scope, TargetBy},
-    render,
+use crate::{
+    driver::Ledger,
+    language::{
+        Words,
+        command::{self, TargetBy},
+        files::catalog_text,
+        teller::{State, Teller},
+    },
 };
-use crate::driver::Ledger;
-
-pub(crate) fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
-}
-
-pub(crate) fn catalog_text(name: &str) -> String {
-    let path = folder().join("catalogs").join(format!("{name}.toml"));
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 pub(crate) struct Replay {
     pub(crate) ledger: Ledger,
-    labels: BTreeMap<String, Label>,
-    target_by: TargetBy,
+    teller: Teller,
 }
 
 impl Replay {
     pub(crate) fn new(catalog: &str, target_by: TargetBy) -> Self {
-        let ledger = Ledger::new(&catalog_text(catalog));
         Self {
-            ledger,
-            labels: BTreeMap::new(),
-            target_by,
+            ledger: Ledger::new(&catalog_text(catalog)),
+            teller: Teller::new(target_by, 0),
         }
     }
 
@@ -48,76 +38,15 @@ impl Replay {
             self.ledger.now = self.ledger.now.plus_us(duration);
             return Vec::new();
         }
-        let said = {
-            let scope = Scope {
-                labels: &self.labels,
-                target_by: self.target_by,
-                catalog_text: &catalog_text,
-            };
-            command::read(words, &scope)
-        };
-        let mut request = self.ledger.request(&said.account, said.command);
-        request.annotations = said.annotations;
-        request.origin = said.origin.into();
-        request.expires_at = said.expires_at;
-        let events = match self.ledger.submit(&request) {
-            Ok(events) => events,
-            Err(rejection) => return vec![render::rejection(&rejection)],
-        };
-        if let Some(label) = said.subscription {
-            let is_start =
-                |event: &&Event| matches!(event.payload, Payload::SubscriptionStarted(_));
-            let started = events.iter().find(is_start).expect("it starts one");
-            let request_id = request.request_id.expect("an id");
-            let position = started.position;
-            self.labels.insert(
-                label,
-                Label {
-                    request_id,
-                    position,
-                },
-            );
-        }
-        if let Some(label) = said.label {
-            let target = events.iter().find(|event| Record::of(event).is_some());
-            let position = target
-                .or(events.first())
-                .expect("a labelled step has events")
-                .position;
-            let request_id = request.request_id.expect("an id");
-            self.labels.insert(
-                label,
-                Label {
-                    request_id,
-                    position,
-                },
-            );
-        }
-        if events.is_empty() {
-            return vec!["nothing to do".to_owned()];
-        }
-        let line = |event| {
-            let text = render::event(event);
-            if event.account == said.account {
-                format!("-> {text}")
-            } else {
-                format!("-> {}: {text}", event.account)
-            }
-        };
-        events.iter().map(line).collect()
+        let request_id = self.ledger.next_request_id();
+        let asked = self.teller.ask(words, request_id);
+        let outcome: Result<Vec<Event>, Rejection> = self.ledger.submit(&asked.request);
+        self.teller.tell(&asked, outcome.as_deref())
     }
 
     /// What an expected line about an account should say.
     pub(crate) fn state(&self, expected: &str) -> Option<String> {
-        let (what, id) = expected.split(':').next()?.split_once(' ')?;
-        let (id, asset) = id.split_once(' ').unwrap_or((id, ""));
-        let account = self.ledger.account(id);
-        match what {
-            "balance" => Some(render::balance(id, &account)),
-            "lots" => Some(render::lots(id, &account)),
-            "done" => Some(render::done(id, &account)),
-            "totals" => Some(render::totals(id, asset, &account)),
-            _ => None,
-        }
+        let state = State::read(expected)?;
+        Some(state.of(&self.ledger.account(&state.account)))
     }
 }
