@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -110,6 +110,8 @@ pub(crate) struct Faults {
     once: Mutex<VecDeque<(Kind, Fault)>>,
     rule: Mutex<Option<Rule>>,
     is_down: AtomicBool,
+    /// How far the database's clock is ahead, in microseconds.
+    ahead_us: AtomicI64,
     appends: AtomicU64,
     calls: Mutex<Vec<Kind>>,
 }
@@ -138,6 +140,22 @@ impl Faults {
     /// The database cannot be reached, or can be again.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Release);
+    }
+
+    /// The database's clock is so far ahead from now on.
+    pub(crate) fn set_ahead_us(&self, ahead_us: i64) {
+        self.ahead_us.store(ahead_us, Ordering::Release);
+    }
+
+    fn clock(&self, clock: Timestamp) -> Timestamp {
+        clock.plus_us(self.ahead_us.load(Ordering::Acquire))
+    }
+
+    fn seen(&self, seen: Seen) -> Seen {
+        Seen {
+            clock: self.clock(seen.clock),
+            ..seen
+        }
     }
 
     /// How many appends were done.
@@ -249,7 +267,11 @@ impl LogWriter for FaultyWriter {
             append: None,
             wanted: Some(wanted),
         };
-        self.faults.around(calling, self.inner.load(wanted)).await
+        let loaded = self.faults.around(calling, self.inner.load(wanted)).await?;
+        Ok(Loaded {
+            seen: self.faults.seen(loaded.seen),
+            ..loaded
+        })
     }
 
     async fn read_after(
@@ -277,9 +299,11 @@ impl LogWriter for FaultyWriter {
     }
 
     async fn lock(&mut self) -> Result<Seen, StoreError> {
-        self.faults
+        let seen = self
+            .faults
             .around(calling(Kind::Lock), self.inner.lock())
-            .await
+            .await?;
+        Ok(self.faults.seen(seen))
     }
 
     async fn unlock(&mut self) -> Result<(), StoreError> {
@@ -292,7 +316,14 @@ impl LogWriter for FaultyWriter {
             append: Some(append),
             wanted: None,
         };
-        self.faults.around(calling, self.inner.append(append)).await
+        let appended = self
+            .faults
+            .around(calling, self.inner.append(append))
+            .await?;
+        Ok(match appended {
+            Appended::Done(clock) => Appended::Done(self.faults.clock(clock)),
+            Appended::Lost => Appended::Lost,
+        })
     }
 
     async fn reconnect(&mut self) -> Result<(), StoreError> {
@@ -313,7 +344,8 @@ impl Store for FaultyStore {
     }
 
     async fn head(&self, book: &str) -> Result<Option<Seen>, StoreError> {
-        self.inner.head(book).await
+        let seen = self.inner.head(book).await?;
+        Ok(seen.map(|seen| self.faults.seen(seen)))
     }
 
     async fn writer(&self, book: &str) -> Result<Box<dyn LogWriter>, StoreError> {
