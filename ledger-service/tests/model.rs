@@ -20,6 +20,7 @@ use parts::{
     ledger::Flaw,
     session::Session,
     shrink::shrink,
+    stages::STAGES,
 };
 use support::database::Database;
 
@@ -31,7 +32,7 @@ const COMMANDS_DEFAULT: u64 = 300_000;
 const EACH_MIN: u64 = 100;
 
 /// Every reason of a refusal that the core has.
-const REASONS: [&str; 45] = [
+const REASONS: [&str; 57] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_NOT_FOUND",
     "ACCOUNT_CLOSED",
@@ -77,6 +78,18 @@ const REASONS: [&str; 45] = [
     "REFUND_NOT_FOUND",
     "REFUND_ALREADY_RECORDED",
     "BATCH_ITEM_REFUSED",
+    "UNKNOWN_PLAN",
+    "PLAN_NOT_AVAILABLE",
+    "SUBSCRIPTION_RUNS",
+    "SUBSCRIPTION_NOT_FOUND",
+    "SUBSCRIPTION_NOT_RENEWED",
+    "RENEWAL_ATTEMPT_OPEN",
+    "UPGRADE_NOT_OFFERED",
+    "TOO_MANY_SUBSCRIPTIONS",
+    "AUTO_TOP_UP_NOT_OFFERED",
+    "AUTO_TOP_UP_NOT_DUE",
+    "AUTO_TOP_UP_OPEN",
+    "AUTO_TOP_UP_CAP_REACHED",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,6 +164,9 @@ async fn run(session: &mut Session, commands: u64, seed: u64) -> Result<(), Box<
     let mut generator = Generator::new(seed);
     generator.fill();
     while session.counts().total() < commands {
+        if let Some(us) = generator.pause() {
+            session.pass(us).await;
+        }
         let asks = generator.round(session.now());
         let answers = session.round(&asks).await?;
         for (ask, answered) in asks.iter().zip(&answers) {
@@ -196,6 +212,7 @@ fn assert_counts(counts: &Counts, commands: u64) {
     );
     let events: Vec<_> = EVENTS
         .iter()
+        .chain(&STAGES)
         .filter(|name| seldom(&counts.events, name))
         .collect();
     assert!(

@@ -63,7 +63,12 @@ pub(crate) const fn small_limits() -> EngineLimits {
 
 /// An engine with small bounds.
 pub(crate) fn engine(store: SharedStore) -> Engine {
-    Engine::with_limits(store, Clock::system(), small_limits())
+    engine_ahead(store, 0)
+}
+
+/// The same, whose clock is so far ahead.
+pub(crate) fn engine_ahead(store: SharedStore, ahead_us: i64) -> Engine {
+    Engine::with_limits(store, Clock::off_by_us(ahead_us), small_limits())
 }
 
 /// An engine with small bounds whose book exists and has its catalog.

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -110,6 +110,8 @@ pub(crate) struct Faults {
     once: Mutex<VecDeque<(Kind, Fault)>>,
     rule: Mutex<Option<Rule>>,
     is_down: AtomicBool,
+    /// How far the database's clock is ahead, in microseconds.
+    ahead_us: AtomicI64,
     appends: AtomicU64,
     calls: Mutex<Vec<Kind>>,
     clock: Mutex<Option<Timestamp>>,
@@ -146,9 +148,15 @@ impl Faults {
         *self.clock.lock().unwrap() = Some(at);
     }
 
+    /// The database's clock is so far ahead from now on.
+    pub(crate) fn set_ahead_us(&self, ahead_us: i64) {
+        self.ahead_us.store(ahead_us, Ordering::Release);
+    }
+
     /// What the database's clock says.
     fn clock(&self, says: Timestamp) -> Timestamp {
-        self.clock.lock().unwrap().unwrap_or(says)
+        let ahead = says.plus_us(self.ahead_us.load(Ordering::Acquire));
+        self.clock.lock().unwrap().unwrap_or(ahead)
     }
 
     fn seen(&self, seen: Seen) -> Seen {

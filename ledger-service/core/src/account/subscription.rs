@@ -176,6 +176,15 @@ impl Subscription {
         periods.find(|period| period.lots.contains(&lot))
     }
 
+    /// Until when a lot lasts that lasts as long as one of its periods. A pass
+    /// outlives a period that is not renewed by the grace.
+    #[must_use]
+    pub fn end_of_lot(&self, lot: u64, is_pass: bool) -> Option<Timestamp> {
+        let period = self.period_of_lot(lot)?;
+        let grace = self.past_due_until.filter(|_| is_pass);
+        Some(grace.unwrap_or(period.times.ends_at))
+    }
+
     /// Whether a payment paid for one of its periods.
     #[must_use]
     pub fn is_paid_with(&self, payment: u64) -> bool {
@@ -454,8 +463,12 @@ impl Account {
         }
     }
 
-    /// A lot that a period of a subscription gives.
+    /// A lot that a period of a subscription gives. One that went into another of a
+    /// full wallet lasts as long as that one.
     pub(super) fn period_gave(&mut self, credited: &Credited) {
+        let mut lots = self.lots.iter();
+        let home = lots.find(|lot| lot.id == credited.lot.id);
+        let is_own = home.is_none_or(|lot| lot.expires_at == credited.lot.expires_at);
         let Some(Ok(subscription)) = credited.subscription.map(|id| self.subscription_mut(id))
         else {
             return;
@@ -467,7 +480,7 @@ impl Account {
         if !period.gives.is_empty() {
             period.gives.remove(0);
         }
-        if credited.lot.expires_at == Some(period.times.ends_at) {
+        if is_own && credited.lot.expires_at == Some(period.times.ends_at) {
             period.lots.push(credited.lot.id);
         }
     }

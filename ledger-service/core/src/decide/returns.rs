@@ -1,8 +1,9 @@
 //! Giving parts back to the lots they came from.
 
+use super::grant::kind;
 use crate::{
     account::{Account, Lot},
-    catalog::Catalog,
+    catalog::{AssetKind, Catalog},
     event::Debt,
     primitives::Timestamp,
 };
@@ -57,9 +58,10 @@ impl<'a> Returns<'a> {
             return part;
         }
         // The period that it lasts as long as may have moved since it was taken.
+        let is_pass = kind(self.catalog, &part.asset) == Some(AssetKind::Pass);
         let mut subscriptions = self.account.subscriptions.iter();
-        let period = subscriptions.find_map(|it| it.period_of_lot(part.id));
-        if let Some(end) = period.map(|period| period.times.ends_at) {
+        let end = subscriptions.find_map(|it| it.end_of_lot(part.id, is_pass));
+        if let Some(end) = end {
             part.expires_at = part.expires_at.map(|at| at.min(end));
         }
         let alive = self

@@ -5,7 +5,7 @@ use crate::{
     catalog::PaymentRefundPolicy,
     event::{
         AnomalyKind, Credited, Debt, Event, PaidPeriod, Payload, PaymentAnomaly, PaymentCreated,
-        PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
+        PaymentRefunded, PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
     },
     limits::PAYMENT_ANOMALIES_MAX,
     name::Name,
@@ -58,6 +58,8 @@ pub struct PaymentRecord {
     pub anomalies: Vec<Anomaly>,
     /// Ids of refunds that were odd.
     odd_refund_ids: Vec<ProviderId>,
+    /// Ids that others than its own provider gave to it.
+    others_ids: Vec<ProviderIds>,
 }
 
 /// What was odd about a payment.
@@ -203,6 +205,7 @@ impl PaymentRecord {
             refunds: Vec::new(),
             anomalies: Vec::new(),
             odd_refund_ids: Vec::new(),
+            others_ids: Vec::new(),
         }
     }
 
@@ -229,6 +232,7 @@ impl PaymentRecord {
             refunds: Vec::new(),
             anomalies: Vec::new(),
             odd_refund_ids: Vec::new(),
+            others_ids: Vec::new(),
         };
         record.succeed(event, succeeded);
         record
@@ -276,7 +280,7 @@ impl PaymentRecord {
         let is_paid = self.status == PaymentStatus::Succeeded;
         match anomaly.kind {
             // The ids of somebody else.
-            AnomalyKind::ProviderDiffers => {}
+            AnomalyKind::ProviderDiffers => self.others_ids.push(anomaly.provider_ids.clone()),
             AnomalyKind::RefundOfUnpaid
             | AnomalyKind::RefundExceedsPayment
             | AnomalyKind::RefundFailedAfterDone => self.odd_refund_ids.extend_from_slice(ids),
@@ -308,7 +312,7 @@ impl PaymentRecord {
                 });
             }
             Payload::PaymentRefunded(refunded) => {
-                if refunded.refund.is_none() {
+                if !self.has_taken(refunded) {
                     self.take(&refunded.parts);
                     self.take_debts(&refunded.debts);
                 }
@@ -338,14 +342,17 @@ impl PaymentRecord {
         }
     }
 
+    /// Whether what a refund takes was counted when it began: not if it did not
+    /// begin, nor if nothing had been given then.
+    fn has_taken(&self, refunded: &PaymentRefunded) -> bool {
+        let mut refunds = self.refunds.iter();
+        let begun = refunds.find(|record| Some(record.position) == refunded.refund);
+        begun.is_some_and(|begun| !refunded.reserved.is_empty() || !begun.missing.is_empty())
+    }
+
     /// The index of a refund that was started, or of a new record of one that
     /// was not.
-    fn begun(
-        &mut self,
-        started: Option<u64>,
-        event: &Event,
-        refunded: &crate::event::PaymentRefunded,
-    ) -> usize {
+    fn begun(&mut self, started: Option<u64>, event: &Event, refunded: &PaymentRefunded) -> usize {
         let found = self
             .refunds
             .iter()
@@ -427,22 +434,30 @@ impl PaymentRecord {
         known.cloned().collect()
     }
 
-    /// Whether just that was said of it before: the same amount, and no id that was
-    /// not known; or too much was.
+    /// Whether another provider or merchant account than its own gave this id to
+    /// it.
+    #[must_use]
+    pub(crate) fn has_others_id(&self, said: &ProviderIds, id: &ProviderId) -> bool {
+        let mut others = self.others_ids.iter();
+        others.any(|other| {
+            other.provider == said.provider
+                && other.merchant_account == said.merchant_account
+                && other.ids.contains(id)
+        })
+    }
+
+    /// Whether just that was said of it before: the same amount, and none of the
+    /// ids was `unknown`; or too much was.
     #[must_use]
     pub(crate) fn knows_anomaly(
         &self,
         kind: AnomalyKind,
         amount: &Money,
-        ids: &[ProviderId],
+        unknown: &[ProviderId],
     ) -> bool {
-        let same = self.anomalies.iter();
-        let same = same.filter(|known| known.kind == kind && known.amount == *amount);
-        let mut said: Vec<&ProviderId> = same.clone().flat_map(|it| &it.provider_ids).collect();
-        said.extend(&self.provider_ids);
-        let is_said = |id: &ProviderId| said.contains(&id) || self.is_of_refund(id);
-        let is_known = same.count() > 0 && ids.iter().all(is_said);
-        is_known || self.anomalies.len() >= PAYMENT_ANOMALIES_MAX
+        let mut anomalies = self.anomalies.iter();
+        let is_said = anomalies.any(|known| known.kind == kind && known.amount == *amount);
+        (is_said && unknown.is_empty()) || self.anomalies.len() >= PAYMENT_ANOMALIES_MAX
     }
 
     fn is_of_refund(&self, id: &ProviderId) -> bool {

@@ -126,6 +126,13 @@ impl<'a> Pending<'a> {
             };
         }
         let mut moments = BTreeSet::from([from]);
+        // What a pass is worth grows less all the time.
+        if let Claim::Refused(_, Rejection::PaymentSpent { .. }) = &self.claim {
+            moments.insert(match point.until {
+                Timestamp(i64::MAX) => from.plus_us(CLOCKS_APART_US),
+                _ => until,
+            });
+        }
         // A call does not say when one of its items was found to be late.
         let ends = requests.iter().flat_map(|request| match &request.command {
             Command::Credit(credit) => [request.expires_at, credit.lot_expire_time],
@@ -143,6 +150,7 @@ impl<'a> Pending<'a> {
             });
             let graces = wallet.graces.iter().map(|grace| grace.ends_at);
             let due = lots.chain(holds).chain(graces);
+            let due = due.chain(wallet.subscribed.moments());
             moments.extend(due.filter(|moment| *moment > from && *moment <= until));
         }
         moments.into_iter().collect()

@@ -1,7 +1,7 @@
 //! What one request would come to: who is admitted, what time has ended, and
 //! which rule applies. The rules themselves are in `spending` and `moving`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ledger_core::{
     Command, Event, Payload, Rejection, Request, Timestamp,
@@ -15,6 +15,7 @@ use super::{
     checks::identify,
     ledger::{Ledger, Verdict},
     paid::Paid,
+    subscribed::due,
     wallet::{Wallet, sum},
 };
 
@@ -42,7 +43,7 @@ pub(crate) struct Attempt<'a> {
     pub(super) holds_before: Vec<Hold>,
     pub(super) events: Vec<Event>,
     /// The payment that it is about.
-    pub(super) meant: Option<&'a Paid>,
+    pub(super) meant: Option<Arc<Paid>>,
 }
 
 impl<'a> Attempt<'a> {
@@ -91,7 +92,13 @@ impl<'a> Attempt<'a> {
             matches!(command, Command::OpenAccount(_)),
             matches!(command, Command::Sweep(_)),
         );
-        if self.own.status == Status::Closed && !opens && !sweeps {
+        // What was paid and paid back is recorded, whatever became of the account.
+        let is_of_money = matches!(
+            command,
+            Command::RecordPayment(_) | Command::RecordRefund(_) | Command::RefundPayment(_)
+        );
+        let is_closed = self.own.status == Status::Closed;
+        if is_closed && !opens && !sweeps && !is_of_money {
             return Err(Rejection::AccountClosed { account: account() });
         }
         if self.own.status == Status::NotOpened {
@@ -125,9 +132,10 @@ impl<'a> Attempt<'a> {
         let is_new = self.own.status == Status::NotOpened;
         if is_new {
             self.open();
-        } else {
+        } else if !(is_closed && is_of_money) {
             self.settle(false);
         }
+        self.follow_meant();
         self.check_metadata()?;
         match command {
             Command::OpenAccount(_) => return Ok(is_new),
@@ -151,9 +159,8 @@ impl<'a> Attempt<'a> {
             Command::RecordPayment(said) => self.record_payment(said)?,
             Command::RefundPayment(refund) => self.refund_payment(refund)?,
             Command::RecordRefund(said) => self.record_refund(said)?,
-            Command::CancelSubscription(_) | Command::ResumeSubscription(_) => {
-                unreachable!("subscriptions are not asked for here")
-            }
+            Command::CancelSubscription(it) => return self.cancel(it.subscription, true),
+            Command::ResumeSubscription(it) => return self.cancel(it.subscription, false),
             Command::ApplyCatalog(apply) => {
                 let parsed = parse(&apply.text, &apply.overrides).map_err(|problems| {
                     Rejection::InvalidCatalog {
@@ -172,6 +179,18 @@ impl<'a> Attempt<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// The payment that it is about, with what time has just done to it.
+    fn follow_meant(&mut self) {
+        let Some(meant) = &mut self.meant else { return };
+        for event in &self.events {
+            if let Payload::Credited(credited) = &event.payload
+                && credited.payment == Some(meant.position)
+            {
+                Arc::make_mut(meant).follow(event, None);
+            }
+        }
     }
 
     pub(super) fn push(&mut self, payload: Payload) {
@@ -234,6 +253,16 @@ impl<'a> Attempt<'a> {
 
     /// A lot comes in; a bought one pays debts first.
     pub(super) fn credited(&mut self, lot: Lot, payment: Option<u64>) {
+        self.credited_for(lot, payment, None);
+    }
+
+    /// The same of a period of a subscription.
+    pub(super) fn credited_for(
+        &mut self,
+        lot: Lot,
+        payment: Option<u64>,
+        subscription: Option<u64>,
+    ) {
         let settled = match lot.funding {
             Funding::Purchased => self.own.settles(&lot),
             Funding::Granted => Vec::new(),
@@ -242,6 +271,7 @@ impl<'a> Attempt<'a> {
             lot,
             payment,
             settled,
+            subscription,
             ..Credited::default()
         }));
     }
@@ -263,8 +293,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Ends what is due, the earliest first; of a hold and a lot that end
-    /// together, the hold.
+    /// Ends what is due, the earliest first; of what ends together,
+    /// subscriptions, and then holds.
     pub(super) fn settle(&mut self, of_other: bool) {
         loop {
             let wallet = match &self.other {
@@ -283,11 +313,16 @@ impl<'a> Attempt<'a> {
                 .into_iter()
                 .filter_map(|lot| Some((lot.expires_at?, 1, lot.id)));
             // The first of equals, as `min_by_key` gives it.
-            let next = holds.chain(lots).min_by_key(|(end, kind, _)| (*end, *kind));
+            let subscription = self.first_due(wallet);
+            let subscriptions = subscription.map(|it| (due(it), -1, it.position));
+            let all = subscriptions.into_iter().chain(holds).chain(lots);
+            let next = all.min_by_key(|(end, kind, _)| (*end, *kind));
             let Some((end, kind, id)) = next.filter(|(end, ..)| *end <= self.now) else {
                 return;
             };
-            let payload = if kind == 0 {
+            let payload = if kind < 0 {
+                self.time_does(wallet, subscription.unwrap())
+            } else if kind == 0 {
                 let hold = wallet
                     .holds
                     .iter()
@@ -323,6 +358,9 @@ impl<'a> Attempt<'a> {
             let pays = to.settles_back(&part, &back.settled);
             let is_gone = pays.as_ref().is_some_and(|debt| debt.amount == part.amount);
             back.settled.extend(pays);
+            if !is_gone && let Some(end) = self.end_of_period(to, &part) {
+                part.expires_at = part.expires_at.map(|at| at.min(end));
+            }
             let lives = to.lots.iter().any(|lot| lot.id == part.id && !is_over(lot));
             if !is_gone && !lives && is_over(&part) {
                 let grace = to.graces.iter().rev().find(|grace| grace.lot == part.id);
@@ -369,7 +407,10 @@ impl<'a> Attempt<'a> {
         let refunds = own.refunds.iter().flat_map(|refund| &refund.parts);
         let left = own.lots.iter().map(|lot| lot.asset.clone());
         let left = left.chain(own.holds.iter().map(|hold| hold.asset.clone()));
-        let mut left = left.chain(refunds.map(|part| part.asset.clone()));
+        let left = left.chain(refunds.map(|part| part.asset.clone()));
+        // Nor while something is paid for.
+        let subscribed = own.subscriptions.iter().flat_map(|it| &it.periods);
+        let mut left = left.chain(subscribed.map(|period| period.paid.currency.clone()));
         let owed = own.debts.iter().map(|debt| debt.asset.clone()).min();
         // Not before the last refund has ended, whatever it reserves.
         let paid = own.paid.iter().map(|(currency, _)| currency.clone());

@@ -52,8 +52,10 @@ pub(super) fn check_balance(wallet: &Wallet, asset: &str, more: i64) -> Try<()> 
 /// Room for so many more parts: in number, and in bytes of the stored state.
 pub(super) fn check_room(wallet: &Wallet, more: usize) -> Try<()> {
     let parts = wallet.part_count();
-    // Fewer parts than these do not fill 15 KiB; encoding takes time.
-    let is_crowded = parts > 40 && encode(&wallet.account()).len() > 15 * 1_024;
+    // Fewer parts than these do not fill 15 KiB, nor do a few periods with them;
+    // encoding takes time.
+    let is_large = parts > 40 || !wallet.subscribed.running.is_empty();
+    let is_crowded = is_large && encode(&wallet.account()).len() > 15 * 1_024;
     match parts + more > PARTS_MAX || is_crowded {
         true => Err(Rejection::WalletFull {
             parts,

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt};
 
 use ledger_core::{Command, Event, Payload, Rejection, event::AnomalyKind, payment::RefundVia};
 
+use super::stages;
+
 pub(crate) type Counted = BTreeMap<&'static str, u64>;
 
 /// How often what was seen.
@@ -47,7 +49,8 @@ impl Counts {
 
     /// An event of the log.
     pub(crate) fn event(&mut self, event: &Event) {
-        for name in seen_in(&event.payload).into_iter().flatten() {
+        let seen = seen_in(&event.payload).into_iter();
+        for name in seen.chain([stages::seen_in(&event.payload)]).flatten() {
             *self.events.entry(name).or_default() += 1;
         }
     }
@@ -94,8 +97,10 @@ pub(crate) const fn name_of(command: &Command) -> &'static str {
 }
 
 /// All of them.
-pub(crate) const COMMANDS: [&str; 19] = [
+pub(crate) const COMMANDS: [&str; 21] = [
     "OpenAccount",
+    "CancelSubscription",
+    "ResumeSubscription",
     "CloseAccount",
     "BlockAccount",
     "UnblockAccount",
@@ -153,7 +158,7 @@ fn seen_in(payload: &Payload) -> [Option<&'static str>; 2] {
             Some("refund failed"),
             settles("settled by a failed refund", !failed.settled.is_empty()),
         ],
-        Payload::PaymentAnomaly(anomaly) => [Some(anomaly_name(anomaly.kind)), None],
+        Payload::PaymentAnomaly(anomaly) => [anomaly_name(anomaly.kind), None],
         Payload::Credited(credited) => [
             settles("settled by a purchase", !credited.settled.is_empty()),
             None,
@@ -178,8 +183,8 @@ fn seen_in(payload: &Payload) -> [Option<&'static str>; 2] {
     }
 }
 
-const fn anomaly_name(kind: AnomalyKind) -> &'static str {
-    match kind {
+const fn anomaly_name(kind: AnomalyKind) -> Option<&'static str> {
+    Some(match kind {
         AnomalyKind::AmountDiffers => "anomaly: amount differs",
         AnomalyKind::ProviderDiffers => "anomaly: provider differs",
         AnomalyKind::CanceledAfterSuccess => "anomaly: canceled after success",
@@ -188,9 +193,9 @@ const fn anomaly_name(kind: AnomalyKind) -> &'static str {
         AnomalyKind::RefundExceedsPayment => "anomaly: refund exceeds payment",
         AnomalyKind::RefundFailedAfterDone => "anomaly: refund failed after done",
         AnomalyKind::PaidTwice => "anomaly: paid twice",
-        AnomalyKind::PeriodPaidTwice => "anomaly: period paid twice",
-        AnomalyKind::NotAvailable => "anomaly: not available",
-    }
+        // Counted among the stages of subscriptions.
+        AnomalyKind::PeriodPaidTwice | AnomalyKind::NotAvailable => return None,
+    })
 }
 
 /// All that events may show of payments and debts.

@@ -11,7 +11,10 @@ use ledger_core::{
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-use super::ledger::{Ledger, Verdict};
+use super::{
+    attempt::DAY_US,
+    ledger::{Ledger, Verdict},
+};
 use crate::support::ask::BOOK;
 
 /// How many events of an account are kept; explanations begin at any of them.
@@ -73,9 +76,12 @@ impl Explained {
         if explained.iter().any(|line| line.kind == LineKind::Other) {
             return Err(format!("a line of no kind: {explained:#?}"));
         }
-        let now = ledger
-            .recorded_at
-            .plus_us(self.random.random_range(0..4_000_000));
+        let more_us = match self.random.random_range(0..4) {
+            // Beyond periods of subscriptions.
+            0 => self.random.random_range(0..4 * DAY_US),
+            _ => self.random.random_range(0..4_000_000),
+        };
+        let now = ledger.recorded_at.plus_us(more_us);
         let context = Context {
             book: BOOK,
             now,

@@ -13,7 +13,10 @@ use ledger_core::{
 use ledger_service::engine::Answer;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
-use super::payments::{Back, Order};
+use super::{
+    payments::{Back, Order},
+    subscribing::Known,
+};
 
 /// How a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub(crate) struct Generator {
     /// Refunds that were asked for, and those that were begun.
     pub(crate) backs_asked: VecDeque<Back>,
     pub(crate) backs: VecDeque<Back>,
+    /// Subscriptions that were started, the latest last.
+    pub(crate) subscribed: VecDeque<Known>,
     /// How many ids of providers there are.
     pub(crate) ids: u64,
     /// What accounts can spend, as last heard.
@@ -86,6 +91,7 @@ impl Generator {
             orders: VecDeque::new(),
             backs_asked: VecDeque::new(),
             backs: VecDeque::new(),
+            subscribed: VecDeque::new(),
             ids: 0,
             known: BTreeMap::new(),
             later: VecDeque::new(),
@@ -111,6 +117,20 @@ impl Generator {
             let request = self.request_for("tg:heap", super::intents::heaped(number));
             self.later.push_back(request);
         }
+    }
+
+    /// How long nobody asks for anything, now and then: hours, days, or weeks.
+    pub(crate) fn pause(&mut self) -> Option<i64> {
+        if !self.random.random_bool(0.05) {
+            return None;
+        }
+        let hours = match self.random.random_range(0..60) {
+            0..45 => 1..13,
+            45..58 => 13..49,
+            _ => 49..800,
+        };
+        let us = 3_600_000_000;
+        Some(self.random.random_range(hours.start * us..hours.end * us))
     }
 
     /// 1 to 64 commands, for two engines.
@@ -143,7 +163,7 @@ impl Generator {
             let book = usize::from(self.random.random_bool(0.05));
             asks.push(self.ask(book, what));
         }
-        if self.random.random_bool(0.3) {
+        if self.random.random_bool(0.8) {
             self.later.extend(self.much_later.pop_front());
         }
         while let Some(request) = self.at_once.pop_front() {
@@ -334,6 +354,7 @@ impl Generator {
         }
         for recorded in &answer.events {
             super::payments::learn(self, &recorded.event);
+            super::subscribing::learn(self, &recorded.event);
         }
         if self.random.random_bool(0.8) {
             return;

@@ -14,7 +14,7 @@ use ledger_core::{
 };
 use rand::{Rng as _, seq::IndexedRandom as _};
 
-use super::{CATALOG, generate::Generator, scripts};
+use super::{CATALOG, generate::Generator, scripts, subscribing};
 use crate::support::ask::{apply, take};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -71,7 +71,12 @@ pub(crate) fn random(generator: &mut Generator) -> (Name, Command) {
         432 => scripts::collector(generator),
         433..440 => scripts::holder(generator),
         440..442 => scripts::leaver(generator),
-        442..455 => {
+        442..444 => subscribing::gatherer(generator),
+        444 => subscribing::goer(generator),
+        445..447 => subscribing::saver(generator),
+        447..449 => subscribing::queuer(generator),
+        449..560 => subscribing::random(generator),
+        560..573 => {
             let amount = generator.random.random_range(1..8);
             ("tg:heap".into(), take("CREDIT", amount))
         }
@@ -122,8 +127,8 @@ pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Comman
             command
         }
         300..400 => lot(generator),
-        400..412 => bad_credit(generator),
-        412..560 => place_hold(generator),
+        400..424 => bad_credit(generator),
+        424..560 => place_hold(generator),
         560..640 => transfer(generator, account),
         640..700 => {
             let amount = generator.random.random_range(1..400);
@@ -418,7 +423,7 @@ fn catalog(generator: &mut Generator) -> Command {
         "payment_refund = \"leave_deficit\"",
         &format!("payment_refund = \"{policy}\""),
     );
-    let text = match generator.random.random_range(0..8) {
+    let text = match generator.random.random_range(0..13) {
         0 => {
             let back = generator.request_for(HOUSE, apply(CATALOG));
             generator.later.push_back(back);
@@ -426,7 +431,7 @@ fn catalog(generator: &mut Generator) -> Command {
         }
         1 => text.replace("amount = 250", "amount = 300"),
         2 => text.replace("book = \"test\"", "book = \"other\""),
-        3 => text.replace("kind = \"points\"", "kind = \"dust\""),
+        3 | 11 => text.replace("kind = \"points\"", "kind = \"dust\""),
         4 => text.replace(
             "asset = \"CREDIT\", amount = 3",
             "asset = \"CREDIT\", amount = 2",
@@ -434,6 +439,11 @@ fn catalog(generator: &mut Generator) -> Command {
         // What was asked for before costs and gives what it did.
         5 => text.replace("RUB = 39900", "RUB = 39901"),
         6 => text.replace("weight = 1", "weight = 4"),
+        // So is what is subscribed to.
+        7 => text.replace("period = \"1 day\"", "period = \"2 days\""),
+        8 => text.replace("grace = \"20h\"", "grace = \"2h\""),
+        9 => text.replace("RUB = 9000", "RUB = 9001"),
+        10 => text.replace("subscriptions.s4", "subscriptions.s5"),
         _ => text,
     };
     apply(&text)

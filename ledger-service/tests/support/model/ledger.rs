@@ -233,7 +233,7 @@ impl Ledger {
         let own = find(&request.account);
         let other = request.command.other_account().map(|id| find(id));
         let mut attempt = Attempt::new(self, request, now, position, own, other);
-        attempt.meant = meant;
+        attempt.meant = meant.cloned().map(Arc::new);
         attempt.decide()
     }
 
@@ -476,6 +476,8 @@ fn moved_wrong(wallet: &Wallet, before: &[Balance], event: &Event) -> Option<Str
             -of(asset, &captured.held_parts) - of(asset, &captured.free_parts)
         }
         Payload::LotExpired(expired) => -of(asset, std::slice::from_ref(&expired.lot)),
+        Payload::SubscriptionRenewed(renewed) => -of(asset, &renewed.ended),
+        Payload::SubscriptionEnded(ended) => -of(asset, &ended.ended),
         Payload::Adjusted(adjusted) if adjusted.asset == asset => adjusted.delta,
         Payload::TransferSent(sent) => -of(asset, &sent.parts),
         Payload::TransferReceived(received) => of(asset, &received.parts),

@@ -19,10 +19,16 @@ pub(crate) mod paid;
 pub(crate) mod paying;
 pub(crate) mod paying_back;
 pub(crate) mod payments;
+pub(crate) mod plans;
 pub(crate) mod scripts;
 pub(crate) mod session;
 pub(crate) mod shrink;
 pub(crate) mod spending;
+pub(crate) mod stages;
+pub(crate) mod subscribed;
+pub(crate) mod subscribing;
+pub(crate) mod subscriptions;
+pub(crate) mod topping_up;
 pub(crate) mod wallet;
 
 use crate::support::ask::BOOK;

@@ -5,11 +5,14 @@ use ledger_core::{
     Money, Name, Rejection,
     account::{Funding, Lot},
     catalog::{Grant, Package, PaymentRefundPolicy, TopUp},
-    event::PlannedLot,
+    event::{PaidPeriod, PlannedLot},
     payment::Purpose,
 };
 
-use super::attempt::{Attempt, Try};
+use super::{
+    attempt::{Attempt, Try},
+    wallet::share,
+};
 
 /// What is sold.
 pub(super) struct Deal {
@@ -17,6 +20,7 @@ pub(super) struct Deal {
     pub(super) gives: Vec<PlannedLot>,
     pub(super) policy: PaymentRefundPolicy,
     pub(super) is_limited: bool,
+    pub(super) period: Option<PaidPeriod>,
 }
 
 impl Attempt<'_> {
@@ -24,7 +28,7 @@ impl Attempt<'_> {
     pub(super) fn offered(&self, purpose: &Purpose) -> Try<Deal> {
         match purpose {
             Purpose::Subscription { .. } | Purpose::Renewal { .. } => {
-                unreachable!("subscriptions are not asked for here")
+                return self.plan_offered(purpose);
             }
             Purpose::TopUp(Money { currency, amount }) => {
                 let top_up = self.ledger.catalog.top_ups.get(currency.as_str());
@@ -55,15 +59,15 @@ impl Attempt<'_> {
                 }
             }
         }
-        self.deal(purpose)
+        self.deal(purpose, None)
     }
 
-    /// What is given for it, whether or not it is offered.
-    pub(super) fn deal(&self, purpose: &Purpose) -> Try<Deal> {
+    /// What is given for it, whether or not it is offered, if so much has come.
+    pub(super) fn deal(&self, purpose: &Purpose, paid: Option<&Money>) -> Try<Deal> {
         match purpose {
             Purpose::TopUp(money) => self.exchange(money),
             Purpose::Subscription { .. } | Purpose::Renewal { .. } => {
-                unreachable!("subscriptions are not asked for here")
+                self.plan_deal(purpose, paid.unwrap())
             }
             Purpose::Package { package, currency } => {
                 Ok(self.contents(self.package(package)?, currency))
@@ -95,6 +99,7 @@ impl Attempt<'_> {
             gives: bought.chain(package.bonuses.iter().map(planned)).collect(),
             policy: package.refund.unwrap_or(self.ledger.catalog.payment_refund),
             is_limited: package.per_account.is_some(),
+            period: None,
         }
     }
 
@@ -129,6 +134,7 @@ impl Attempt<'_> {
             }],
             policy: catalog.payment_refund,
             is_limited: false,
+            period: None,
         })
     }
 
@@ -172,7 +178,7 @@ impl Attempt<'_> {
     }
 }
 
-fn planned(grant: &Grant) -> PlannedLot {
+pub(super) fn planned(grant: &Grant) -> PlannedLot {
     PlannedLot {
         lot: Lot {
             asset: grant.asset.clone(),
@@ -189,10 +195,11 @@ fn planned(grant: &Grant) -> PlannedLot {
 
 /// Divides a price: what rounding leaves goes to whom it took the most, one
 /// each.
-fn in_proportion(price: i64, weights: &[i64]) -> Vec<i64> {
+pub(super) fn in_proportion(price: i64, weights: &[i64]) -> Vec<i64> {
     let sum: i64 = weights.iter().sum();
-    let mut shares: Vec<i64> = weights.iter().map(|weight| price * weight / sum).collect();
-    let mut lost: Vec<i64> = weights.iter().map(|weight| price * weight % sum).collect();
+    let mut shares: Vec<i64> = weights.iter().map(|it| share(price, *it, sum)).collect();
+    let lost = |weight: &i64| i128::from(price) * i128::from(*weight) % i128::from(sum);
+    let mut lost: Vec<i128> = weights.iter().map(lost).collect();
     for _ in 0..price - shares.iter().sum::<i64>() {
         let most = *lost.iter().max().unwrap();
         let index = lost.iter().position(|one| *one == most).unwrap();

@@ -5,7 +5,7 @@ use ledger_core::{
     Command, Event, Money, Name, Payload,
     account::{Funding, Lot},
     catalog::PaymentRefundPolicy,
-    event::{AnomalyKind, Debt, PaymentSucceeded, PlannedLot, ProviderId},
+    event::{AnomalyKind, Debt, PaidPeriod, PaymentSucceeded, PlannedLot, ProviderId},
     payment::{PaymentStatus, Purpose},
 };
 
@@ -26,6 +26,7 @@ pub(crate) struct Paid {
     pub(crate) gives: Vec<PlannedLot>,
     pub(crate) policy: PaymentRefundPolicy,
     pub(crate) is_limited: bool,
+    pub(crate) period: Option<PaidPeriod>,
     pub(crate) status: PaymentStatus,
     pub(crate) income: Option<Money>,
     pub(crate) test: bool,
@@ -33,9 +34,16 @@ pub(crate) struct Paid {
     pub(crate) ids: Vec<ProviderId>,
     /// Those that were given to refunds of it, odd ones too.
     pub(crate) refund_ids: Vec<ProviderId>,
-    pub(crate) odd: Vec<AnomalyKind>,
+    pub(crate) odd: Vec<Odd>,
     pub(crate) given: Vec<Given>,
     pub(crate) refunds: Vec<Payback>,
+}
+
+/// What was odd of a payment, as it was said.
+#[derive(Clone)]
+pub(crate) struct Odd {
+    pub(crate) kind: AnomalyKind,
+    pub(crate) amount: Money,
 }
 
 /// What a payment put into one lot, and what no refund has taken of that.
@@ -48,6 +56,8 @@ pub(crate) struct Given {
     basis: i64,
     pub(crate) rest: i64,
     pub(crate) rest_basis: i64,
+    /// How much had been paid back when it was given.
+    pub(crate) after: i64,
 }
 
 /// A refund of a payment.
@@ -89,6 +99,7 @@ impl Paid {
             gives: Vec::new(),
             policy: PaymentRefundPolicy::default(),
             is_limited: false,
+            period: None,
             status: PaymentStatus::Created,
             income: None,
             test: false,
@@ -104,6 +115,7 @@ impl Paid {
                 gives: created.gives.clone(),
                 policy: created.refund,
                 is_limited: created.is_limited,
+                period: created.period.clone(),
                 ..begun(
                     &created.provider,
                     &created.merchant_account,
@@ -148,8 +160,11 @@ impl Paid {
             }
             Payload::PaymentFeeRecorded(fee) => self.income = Some(fee.income.clone()),
             Payload::PaymentAnomaly(anomaly) => {
-                self.odd.push(anomaly.kind);
                 let given = &anomaly.provider_ids;
+                self.odd.push(Odd {
+                    kind: anomaly.kind,
+                    amount: anomaly.amount.clone(),
+                });
                 let is_own =
                     (&given.provider, &given.merchant_account) == (&self.provider, &self.merchant);
                 let news = given.ids.iter().filter(|_| is_own).cloned();
@@ -159,6 +174,7 @@ impl Paid {
                 }
             }
             Payload::Credited(credited) => self.given.push(Given {
+                after: self.done(),
                 lot: credited.lot.id,
                 asset: credited.lot.asset.clone(),
                 is_bought: credited.lot.funding == Funding::Purchased,
@@ -174,7 +190,16 @@ impl Paid {
             }
             Payload::PaymentRefunded(refunded) => {
                 let index = match refunded.refund {
-                    Some(begun) => self.refunds.iter().position(|back| back.position == begun),
+                    Some(begun) => {
+                        let index = self.refunds.iter().position(|back| back.position == begun);
+                        // It had found nothing to take when it began.
+                        if refunded.reserved.is_empty()
+                            && self.refunds[index.unwrap()].missing.is_empty()
+                        {
+                            self.take(&refunded.parts, &refunded.debts);
+                        }
+                        index
+                    }
                     None => {
                         self.take(&refunded.parts, &refunded.debts);
                         let amount = refunded.amount.amount;
@@ -184,6 +209,7 @@ impl Paid {
                 };
                 let back = &mut self.refunds[index.unwrap()];
                 back.state = PaybackState::Done;
+                back.missing.clear();
                 back.ids = said.to_vec();
                 self.refund_ids.extend_from_slice(said);
             }
@@ -233,6 +259,13 @@ impl Paid {
             given.rest += here;
             left -= here;
         }
+    }
+
+    /// What has been paid back.
+    pub(crate) fn done(&self) -> i64 {
+        let refunds = self.refunds.iter();
+        let refunds = refunds.filter(|back| back.state == PaybackState::Done);
+        refunds.map(|back| back.amount).sum()
     }
 
     /// What is paid back or about to be.

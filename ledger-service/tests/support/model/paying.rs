@@ -2,11 +2,12 @@
 
 use ledger_core::{
     Money, Name, Payload, Rejection,
-    account::Lot,
+    account::Status,
     command::{CreatePayment, RecordPayment},
     event::{
-        AnomalyKind, PaymentAnomaly, PaymentCanceled, PaymentCreated, PaymentFeeRecorded,
-        PaymentStatusRecorded, PaymentSucceeded, PlannedLot, ProviderId, ProviderIds,
+        AnomalyKind, PaidPeriod, PaymentAnomaly, PaymentCanceled, PaymentCreated,
+        PaymentFeeRecorded, PaymentStatusRecorded, PaymentSucceeded, PlannedLot, ProviderId,
+        ProviderIds,
     },
     payment::{
         PaymentStatus::{self, Canceled, Created, Pending, Succeeded, WaitingForCapture},
@@ -18,8 +19,12 @@ use super::{
     attempt::{Attempt, Try},
     checks::{check_amount, check_balance, check_price, check_room},
     offers::Deal,
-    paid::Paid,
+    paid::{Odd, Paid},
+    subscriptions::{Step, lot_at},
 };
+
+/// How much that is odd of one payment is kept.
+const ODD_MAX: usize = 16;
 
 /// Who says something, and the ids that come along.
 #[derive(Clone, Copy)]
@@ -32,6 +37,10 @@ pub(super) struct Voice<'a> {
 impl Attempt<'_> {
     pub(super) fn create_payment(&mut self, create: &CreatePayment) -> Try<()> {
         let deal = self.offered(&create.purpose)?;
+        let automatic_until = match create.automatic {
+            true => Some(self.check_automatic(&create.purpose, &deal.amount)?),
+            false => None,
+        };
         check_amount(deal.amount.amount)?;
         for PlannedLot { lot, .. } in &deal.gives {
             check_balance(&self.own, &lot.asset, lot.amount)?;
@@ -45,8 +54,8 @@ impl Attempt<'_> {
             gives: deal.gives,
             refund: deal.policy,
             is_limited: deal.is_limited,
-            period: None,
-            automatic_until: None,
+            period: deal.period,
+            automatic_until,
         }));
         Ok(())
     }
@@ -67,7 +76,8 @@ impl Attempt<'_> {
         if let Some(income) = &said.income_amount {
             check_price(income.amount)?;
         }
-        let paid = self.meant.ok_or(Rejection::PaymentNotFound)?;
+        let paid = self.meant.clone().ok_or(Rejection::PaymentNotFound)?;
+        let paid = &*paid;
         if (voice.provider, voice.merchant) != (&paid.provider, &paid.merchant) {
             return self.odd(paid, AnomalyKind::ProviderDiffers, &said.amount, voice);
         }
@@ -150,16 +160,10 @@ impl Attempt<'_> {
             refund: paid.policy,
             is_limited: paid.is_limited,
         };
-        self.give_for(success, &paid.gives, paid.position)?;
-        if paid.status == Canceled {
-            self.push(Payload::PaymentAnomaly(PaymentAnomaly {
-                payment: paid.position,
-                kind: AnomalyKind::SucceededAfterCancel,
-                amount: said.amount.clone(),
-                provider_ids: ProviderIds::default(),
-            }));
-        }
-        Ok(())
+        let is_late = paid.status == Canceled;
+        let late = is_late.then_some(AnomalyKind::SucceededAfterCancel);
+        let bought = (&paid.gives[..], paid.period.as_ref());
+        self.give_for(success, paid.position, bought, late)
     }
 
     /// A success that nobody has asked for: a top-up, if nothing else is said.
@@ -170,7 +174,8 @@ impl Attempt<'_> {
             gives,
             policy,
             is_limited,
-        } = self.deal(said.purpose.as_ref().unwrap_or(&top_up))?;
+            period,
+        } = self.deal(said.purpose.as_ref().unwrap_or(&top_up), Some(&said.amount))?;
         check_amount(said.amount.amount)?;
         if let Some(income) = &said.income_amount {
             check_price(income.amount)?;
@@ -194,31 +199,73 @@ impl Attempt<'_> {
             refund: policy,
             is_limited,
         };
-        self.give_for(success, &gives, self.next_position())
+        let bought = (&gives[..], period.as_ref());
+        self.give_for(success, self.next_position(), bought, None)
     }
 
+    /// The success, what it does to subscriptions, the lots, and what is odd.
     fn give_for(
         &mut self,
-        success: PaymentSucceeded,
-        gives: &[PlannedLot],
+        mut success: PaymentSucceeded,
         payment: u64,
+        (gives, period): (&[PlannedLot], Option<&PaidPeriod>),
+        late: Option<AnomalyKind>,
     ) -> Try<()> {
-        let lots = gives.iter().map(|planned| Lot {
-            created_at: self.now,
-            expires_at: planned
-                .expires_after_us
-                .map(|after| self.now.plus_us(after)),
-            ..planned.lot.clone()
-        });
+        let amount = success.amount.clone();
+        if self.has_gone(&success) {
+            success.is_limited = false;
+            self.push(Payload::PaymentSucceeded(success));
+            let kinds = late.into_iter().chain([AnomalyKind::NotAvailable]);
+            self.wonder(payment, &amount, kinds);
+            return Ok(());
+        }
+        let step = period.map(|period| (period, self.step(period, payment)));
+        let (gives_now, until, nothing) = match &step {
+            None => (gives, None, None),
+            Some((_, Step::Starts(times) | Step::GoesOn(_, times, false))) => {
+                (gives, Some(times.ends_at), None)
+            }
+            Some((_, Step::GoesOn(..))) => (&[][..], None, None),
+            Some((_, Step::ComesToNothing(kind))) => (&[][..], None, Some(*kind)),
+        };
+        let lots = gives_now
+            .iter()
+            .map(|planned| lot_at(planned, self.now, until));
         let lots = self.at_home(lots.collect());
         for lot in &lots {
             check_balance(&self.own, &lot.asset, lot.amount)?;
         }
         self.push(Payload::PaymentSucceeded(success));
+        let subscription =
+            step.and_then(|(period, step)| self.take_step(step, (period, gives), &amount));
         for lot in lots {
-            self.credited(lot, Some(payment));
+            self.credited_for(lot, Some(payment), subscription);
         }
+        self.wonder(payment, &amount, late.into_iter().chain(nothing));
         Ok(())
+    }
+
+    /// Whether nobody is there to have it, or has it as often as may be.
+    fn has_gone(&self, success: &PaymentSucceeded) -> bool {
+        let package = match &success.purpose {
+            Some(Purpose::Package { package, .. }) if success.is_limited => package.as_str(),
+            _ => "",
+        };
+        let known = self.ledger.catalog.packages.get(package);
+        let maximum = known.and_then(|known| known.per_account);
+        let bought = self.own.bought.get(package).copied().unwrap_or(0);
+        self.own.status == Status::Closed || maximum.is_some_and(|maximum| bought >= maximum)
+    }
+
+    fn wonder(&mut self, payment: u64, amount: &Money, kinds: impl Iterator<Item = AnomalyKind>) {
+        for kind in kinds {
+            self.push(Payload::PaymentAnomaly(PaymentAnomaly {
+                payment,
+                kind,
+                amount: amount.clone(),
+                provider_ids: ProviderIds::default(),
+            }));
+        }
     }
 
     /// What cannot be, said for the first time.
@@ -229,7 +276,10 @@ impl Attempt<'_> {
         amount: &Money,
         voice: Voice<'_>,
     ) -> Try<()> {
-        if paid.odd.contains(&kind) {
+        let mut odd = paid.odd.iter();
+        let is_same = odd.any(|odd: &Odd| odd.kind == kind && odd.amount == *amount);
+        let is_told = is_same && self.news(voice).ids.is_empty();
+        if is_told || paid.odd.len() >= ODD_MAX {
             return Err(self.recorded(paid, voice));
         }
         self.push(Payload::PaymentAnomaly(PaymentAnomaly {

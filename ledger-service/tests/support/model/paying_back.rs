@@ -2,11 +2,12 @@
 
 use ledger_core::{
     Money, Payload, Rejection,
-    account::Lot,
+    account::{Funding, Lot},
     catalog::PaymentRefundPolicy::{LeaveDeficit, RefuseIfSpent, TakeWhatIsLeft},
     command::{RecordRefund, RefundPayment},
     event::{
-        AnomalyKind, Debt, PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded, ProviderIds,
+        AnomalyKind, Debt, PaymentRefundFailed, PaymentRefundStarted, PaymentRefunded, PeriodTimes,
+        PlannedLot, ProviderIds,
     },
     payment::{PaymentStatus, RefundStatus, RefundVia},
 };
@@ -15,9 +16,11 @@ use super::{
     attempt::{Attempt, Try},
     checks::{check_amount, check_room},
     ledger::Flaw,
+    offers::in_proportion,
     paid::{Given, Paid, Payback, PaybackState},
     paying::Voice,
-    wallet::{piece, share},
+    subscriptions::time_left,
+    wallet::{piece, share, sum},
 };
 
 /// How many refunds may run in one account.
@@ -32,7 +35,8 @@ struct Takes {
 impl Attempt<'_> {
     pub(super) fn refund_payment(&mut self, refund: &RefundPayment) -> Try<()> {
         refund.amount.map_or(Ok(()), check_amount)?;
-        let paid = self.meant.ok_or(Rejection::PaymentNotFound)?;
+        let paid = self.meant.clone().ok_or(Rejection::PaymentNotFound)?;
+        let paid = &*paid;
         if paid.status != PaymentStatus::Succeeded {
             return Err(Rejection::PaymentNotSucceeded {
                 payment: paid.position,
@@ -40,13 +44,14 @@ impl Attempt<'_> {
             });
         }
         let amount = self.may_refund(paid, refund.amount)?;
-        let Takes { parts, missing } = self.takes(paid, amount);
+        let gone = paid.gone() - self.unreserved(paid);
+        let Takes { parts, missing } = self.takes(paid, amount, gone);
         let amount = Money {
             currency: paid.amount.currency.clone(),
             amount,
         };
         if refund.via == RefundVia::Outside {
-            self.push(Payload::PaymentRefunded(PaymentRefunded {
+            let refunded = PaymentRefunded {
                 payment: paid.position,
                 refund: None,
                 amount,
@@ -58,7 +63,8 @@ impl Attempt<'_> {
                 debts: missing,
                 test: paid.test,
                 gives: Vec::new(),
-            }));
+            };
+            self.pay_back(paid, refunded);
             return Ok(());
         }
         if self.own.refunds.len() >= RUNNING_MAX {
@@ -86,9 +92,18 @@ impl Attempt<'_> {
                 .zip(&there)
                 .filter(|(given, _)| given.is_bought)
         };
-        let worth = bought().map(|(given, there)| given.basis_of(*there)).sum();
+        // What runs and has found nothing takes its part when it is done.
+        let to_take = refundable + self.unreserved(paid);
+        let worth: i64 = bought().map(|(it, there)| self.worth(it, *there)).sum();
+        let worth = match bought().next() {
+            // Nothing has been given yet.
+            None => to_take,
+            Some(_) => (worth - uncovered(paid, to_take)).max(0),
+        };
         let unspent = refundable.min(worth);
-        let is_spent = bought().any(|(given, there)| *there < given.rest);
+        let is_used = |lot: &Lot| lot.used > 0;
+        let is_spent = bought()
+            .any(|(given, there)| *there < given.rest || self.lot(given.lot).is_some_and(is_used));
         let allowed = match paid.policy {
             TakeWhatIsLeft => unspent,
             RefuseIfSpent if is_spent => 0,
@@ -130,11 +145,51 @@ impl Attempt<'_> {
         there.collect()
     }
 
-    /// What paying back so much takes.
-    fn takes(&self, paid: &Paid, amount: i64) -> Takes {
-        let is_all = amount >= paid.amount.amount - paid.gone();
+    /// What is being paid back by refunds that found nothing to reserve.
+    fn unreserved(&self, paid: &Paid) -> i64 {
+        let running = paid.refunds.iter();
+        let running = running.filter(|back| back.state == PaybackState::Running);
+        let empty =
+            running.filter(|back| back.missing.is_empty() && self.reserved(back).is_empty());
+        empty.map(|back| back.amount).sum()
+    }
+
+    fn lot(&self, id: u64) -> Option<&Lot> {
+        self.own.lots.iter().find(|lot| lot.id == id)
+    }
+
+    /// What so many units, which are there, were paid for: of a pass, the time
+    /// that is left of it.
+    fn worth(&self, given: &Given, there: i64) -> i64 {
+        let basis = given.basis_of(there);
+        let lot = self.lot(given.lot).filter(|_| there > 0);
+        let Some(lot) = lot.filter(|lot| self.is_pass(&lot.asset)) else {
+            return basis;
+        };
+        let running = self.own.subscribed.running.iter();
+        let mut periods = running.flat_map(|it| &it.periods);
+        if let Some(period) = periods.find(|period| period.lots.contains(&lot.id)) {
+            return time_left(basis, &period.times, self.now);
+        }
+        let Some(ends_at) = lot.expires_at else {
+            return basis;
+        };
+        let times = PeriodTimes {
+            payment: 0,
+            starts_at: lot.created_at,
+            ends_at,
+            counted_from: lot.created_at,
+            number: 1,
+        };
+        time_left(basis, &times, self.now)
+    }
+
+    /// What paying back so much takes, beside what is gone already.
+    fn takes(&self, paid: &Paid, amount: i64, gone: i64) -> Takes {
+        let refundable = paid.amount.amount - gone;
+        let is_all = amount >= refundable;
         let there = self.there(paid);
-        let mut left = amount;
+        let mut left = amount + uncovered(paid, refundable);
         let mut units: Vec<(&Given, i64)> = Vec::new();
         let mut missing = Vec::new();
         let bought = || {
@@ -144,12 +199,17 @@ impl Attempt<'_> {
                 .filter(|(given, _)| given.is_bought)
         };
         for (given, there) in bought() {
+            let worth = self.worth(given, *there);
             let takes = if is_all {
                 *there
+            } else if !self.is_pass(&given.asset) {
+                least(*there, worth, left)
+            } else if left > 0 && left >= worth {
+                *there
             } else {
-                least(*there, given.basis_of(*there), left)
+                0
             };
-            left -= given.basis_of(takes);
+            left -= share(worth, takes, *there);
             units.push((given, takes));
         }
         for (given, there) in bought() {
@@ -157,6 +217,8 @@ impl Attempt<'_> {
             let worth = given.rest_basis - given.basis_of(*there);
             let amount = if is_all {
                 spent
+            } else if self.is_pass(&given.asset) {
+                0
             } else {
                 least(spent, worth, left)
             };
@@ -172,14 +234,15 @@ impl Attempt<'_> {
             }
         }
         // What came on top goes back in proportion, as far as it is there.
-        let back = paid.gone() + amount;
+        let back = gone + amount;
         let bonuses = paid
             .given
             .iter()
             .zip(&there)
             .filter(|(given, _)| !given.is_bought);
         for (given, there) in bonuses {
-            let wanted = least(given.amount, paid.amount.amount, back);
+            let whole = paid.amount.amount - given.after;
+            let wanted = least(given.amount, whole, (back - given.after).min(whole));
             let more = wanted - (given.amount - given.rest);
             units.push((given, more.clamp(0, *there)));
         }
@@ -212,7 +275,8 @@ impl Attempt<'_> {
             merchant: &said.merchant_account,
             ids: &said.provider_ids,
         };
-        let paid = self.meant.ok_or(Rejection::PaymentNotFound)?;
+        let paid = self.meant.clone().ok_or(Rejection::PaymentNotFound)?;
+        let paid = &*paid;
         if (voice.provider, voice.merchant) != (&paid.provider, &paid.merchant) {
             return self.odd(paid, AnomalyKind::ProviderDiffers, &said.amount, voice);
         }
@@ -282,6 +346,14 @@ impl Attempt<'_> {
         if said.amount.amount != back.amount || said.amount.currency != paid.amount.currency {
             return self.odd(paid, AnomalyKind::AmountDiffers, &said.amount, voice);
         }
+        let refund = Some(back.position);
+        let reserved = self.reserved(back);
+        // What had not been given when it began is there by now.
+        if reserved.is_empty() && back.missing.is_empty() {
+            let takes = self.takes(paid, said.amount.amount, paid.gone() - back.amount);
+            self.paid_back(paid, refund, reserved, takes, said, voice);
+            return Ok(());
+        }
         let mut lots = self.own.lots.clone();
         let (mut units, mut missing) = (Vec::new(), Vec::new());
         for debt in &back.missing {
@@ -302,8 +374,6 @@ impl Attempt<'_> {
         }
         let parts = self.pieces(units);
         let takes = Takes { parts, missing };
-        let refund = Some(back.position);
-        let reserved = self.reserved(back);
         self.paid_back(paid, refund, reserved, takes, said, voice);
         Ok(())
     }
@@ -314,7 +384,7 @@ impl Attempt<'_> {
         if !is_of_currency || amount > paid.amount.amount - paid.gone() {
             return self.odd(paid, AnomalyKind::RefundExceedsPayment, &said.amount, voice);
         }
-        let takes = self.takes(paid, amount);
+        let takes = self.takes(paid, amount, paid.gone());
         self.paid_back(paid, None, Vec::new(), takes, said, voice);
         Ok(())
     }
@@ -328,7 +398,7 @@ impl Attempt<'_> {
         said: &RecordRefund,
         voice: Voice<'_>,
     ) {
-        self.push(Payload::PaymentRefunded(PaymentRefunded {
+        let refunded = PaymentRefunded {
             payment: paid.position,
             refund,
             amount: said.amount.clone(),
@@ -340,8 +410,72 @@ impl Attempt<'_> {
             debts: takes.missing,
             test: paid.test,
             gives: Vec::new(),
-        }));
+        };
+        self.pay_back(paid, refunded);
     }
+
+    /// The money is back, and what was paid for with all of it is over; so is what
+    /// the last of its access was taken of.
+    fn pay_back(&mut self, paid: &Paid, mut refunded: PaymentRefunded) {
+        let amount = refunded.amount.amount;
+        let is_whole = paid.done() + amount >= paid.amount.amount;
+        let is_over = is_whole || self.is_access_taken(paid, &refunded);
+        if !is_over {
+            refunded.gives = self.less_to_give(paid.position, amount);
+        }
+        let lost = is_over.then(|| self.lose_period(paid.position, &refunded.parts));
+        self.push(Payload::PaymentRefunded(refunded));
+        if let Some(event) = lost.flatten() {
+            self.push(event);
+        }
+    }
+
+    /// Whether a refund takes the last of what gives access: of the passes, or, if
+    /// it gave none, of all that it gave for money.
+    fn is_access_taken(&self, paid: &Paid, refunded: &PaymentRefunded) -> bool {
+        let there = self.there(paid);
+        let all = paid.given.iter().zip(there);
+        let bought: Vec<(&Given, i64)> = all.filter(|(given, _)| given.is_bought).collect();
+        let is_pass = |given: &Given| self.is_pass(&given.asset);
+        let has_pass = bought.iter().any(|(given, _)| is_pass(given));
+        let access = || bought.iter().filter(|(it, _)| !has_pass || is_pass(it));
+        let is_of_it = |lot: &&Lot| access().any(|(given, _)| given.lot == lot.id);
+        let of_it = |lots: &[Lot]| sum(lots.iter().filter(is_of_it));
+        let others = self.own.refunds.iter().filter(|other| {
+            other.payment == paid.position && Some(other.position) != refunded.refund
+        });
+        let elsewhere: i64 = others.map(|other| of_it(&other.parts)).sum();
+        let there: i64 = access().map(|(_, there)| *there).sum();
+        let (free, reserved) = (of_it(&refunded.parts), of_it(&refunded.reserved));
+        elsewhere == 0 && free + reserved > 0 && free >= there
+    }
+
+    /// What a period that waits still gives for what is left of its price.
+    fn less_to_give(&self, payment: u64, amount: i64) -> Vec<PlannedLot> {
+        let found = self.own.subscribed.period(payment);
+        let Some((_, period)) = found.filter(|(_, period)| period.waits) else {
+            return Vec::new();
+        };
+        let whole = period.paid.amount;
+        let bases: Vec<i64> = period.gives.iter().map(|it| it.lot.basis).collect();
+        let bases = in_proportion((whole - amount).max(0), &bases);
+        let left = period.gives.iter().zip(bases).map(|(planned, basis)| {
+            let mut left = planned.clone();
+            let takes = least(left.lot.amount, whole, amount);
+            let is_bought = left.lot.funding == Funding::Purchased;
+            left.lot.amount = (left.lot.amount - takes).max(i64::from(is_bought));
+            left.lot.basis = basis;
+            left
+        });
+        left.filter(|left| left.lot.amount > 0).collect()
+    }
+}
+
+/// What refunds have paid back beyond what they took.
+fn uncovered(paid: &Paid, refundable: i64) -> i64 {
+    let bought = paid.given.iter().filter(|given| given.is_bought);
+    let bases: i64 = bought.map(|given| given.rest_basis).sum();
+    (bases - refundable).max(0)
 }
 
 /// The refund that the provider speaks of: the one that is named, that has one

@@ -9,7 +9,7 @@ use ledger_core::{
 };
 use rand::{Rng as _, seq::IndexedRandom as _};
 
-use super::generate::Generator;
+use super::{generate::Generator, subscribing};
 
 /// A payment that was asked for, or heard of.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ fn paid_order(generator: &mut Generator) -> Option<Order> {
     paid.choose(&mut generator.random).cloned()
 }
 
-fn payment_id(id: &Name) -> ProviderId {
+pub(crate) fn payment_id(id: &Name) -> ProviderId {
     ProviderId {
         kind: "payment".into(),
         id: id.clone(),
@@ -317,9 +317,9 @@ pub(crate) fn note(generator: &mut Generator, account: &Name, id: RequestId, com
     };
     match command {
         Command::CreatePayment(create) => {
-            let Some(amount) = price_of(&create.purpose) else {
-                return;
-            };
+            let amount = price_of(&create.purpose);
+            let amount = amount.or_else(|| subscribing::price_of(generator, &create.purpose));
+            let Some(amount) = amount else { return };
             let id_there = fresh(generator, "p");
             generator.orders.push_back(order(id_there, amount));
         }
@@ -375,12 +375,17 @@ pub(crate) fn learn(generator: &mut Generator, event: &Event) {
                 });
             }
         }
-        Payload::PaymentCreated(_) => {
+        Payload::PaymentCreated(created) => {
             let is_named = generator.random.random_bool(0.2);
             if let Some(order) = generator.orders.iter_mut().find(is_begun) {
                 order.position = Some(event.position);
+                order.amount = created.amount.clone();
                 if is_named {
                     order.target = Target::Position(event.position);
+                }
+                if created.period.is_some() || created.automatic_until.is_some() {
+                    let order = order.clone();
+                    subscribing::ordered(generator, &order);
                 }
             }
         }

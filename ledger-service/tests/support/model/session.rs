@@ -17,7 +17,7 @@ use super::{
     ledger::{Flaw, Ledger, claims_of},
 };
 use crate::support::{
-    ask::{apply, decided, dry, engine, id, passed, request},
+    ask::{apply, decided, dry, engine, engine_ahead, id, passed, request},
     database::Database,
     faulty::{Calling, Fault, Faults, FaultyStore, Kind, Outcome},
 };
@@ -28,6 +28,10 @@ const ROUND_TIME_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Session {
     store: SharedStore,
     engines: Vec<Engine>,
+    /// What the engines stand on.
+    stands: Vec<(SharedStore, Arc<Faults>)>,
+    /// How far time has been moved on.
+    ahead_us: i64,
     /// One a book.
     pub(crate) judges: Vec<Judge>,
 }
@@ -43,17 +47,19 @@ impl Session {
         for book in BOOKS {
             store.create_book(book).await.unwrap();
         }
-        let mut engines = Vec::new();
+        let mut stands = Vec::new();
         match faults {
-            None => engines.push(engine(Arc::clone(&store))),
+            None => stands.push(FaultyStore::around(Arc::clone(&store))),
             Some(seed) => {
                 for number in 0..2 {
                     let (faulty, faults) = FaultyStore::around(database.store().await);
                     go_wrong(&faults, seed ^ number);
-                    engines.push(engine(faulty));
+                    stands.push((faulty, faults));
                 }
             }
         }
+        let engines = stands.iter().map(|(store, _)| engine(Arc::clone(store)));
+        let engines = engines.collect();
         let judges = [0, 1].map(|book| {
             let mut ledger = Ledger::new(BOOKS[book]);
             ledger.flaw = flaw;
@@ -63,6 +69,8 @@ impl Session {
         let mut session = Self {
             store,
             engines,
+            stands,
+            ahead_us: 0,
             judges: judges.into(),
         };
         for book in 0..BOOKS.len() {
@@ -89,6 +97,20 @@ impl Session {
     /// What the instance's clock says.
     pub(crate) fn now(&self) -> ledger_core::Timestamp {
         self.engines[0].now()
+    }
+
+    /// Moves time on, of all clocks. No instance lives through that: it would say
+    /// that its clock was set.
+    pub(crate) async fn pass(&mut self, us: i64) {
+        for engine in self.engines.drain(..) {
+            engine.shut_down().await;
+        }
+        self.ahead_us += us;
+        for (store, faults) in &self.stands {
+            faults.set_ahead_us(self.ahead_us);
+            let engine = engine_ahead(Arc::clone(store), self.ahead_us);
+            self.engines.push(engine);
+        }
     }
 
     /// Asks all of it at once, and judges.

@@ -11,7 +11,10 @@ use std::{
 };
 
 use ledger_core::{
-    Command, Event, Name, Payload, Request, RequestId, Timestamp, command::Target, event::HOUSE,
+    Command, Name, Payload, Request, RequestId, Timestamp,
+    command::{RecordPayment, Target},
+    event::HOUSE,
+    payment::Purpose,
 };
 use ledger_service::{engine::log::decode, store::SharedStore};
 
@@ -27,9 +30,9 @@ use crate::support::database::Database;
 /// How long shrinking may take.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-/// The longest pause between two steps; what lies further apart is moved
-/// together.
-const PAUSE_US_MAX: i64 = 200_000;
+/// The longest pause between two steps that is waited for; in a longer one,
+/// clocks are moved on.
+const PAUSE_US_MAX: i64 = 50_000;
 
 /// What the log shows to have been asked, and when it was recorded.
 #[derive(Clone)]
@@ -37,8 +40,9 @@ struct Step {
     at: Timestamp,
     book: usize,
     what: What,
-    /// The refund that its request began, which later ones may name.
-    refund: Option<u64>,
+    /// The refunds and subscriptions that its request began, which later ones
+    /// may name.
+    begun: Vec<u64>,
 }
 
 impl Step {
@@ -106,7 +110,7 @@ async fn load(store: &SharedStore, failure: &Failure) -> Vec<Step> {
             at,
             book: failure.book,
             what: what.clone(),
-            refund: None,
+            begun: Vec::new(),
         });
     }
     steps
@@ -124,12 +128,10 @@ async fn load_book(store: &SharedStore, book: usize) -> Vec<Step> {
         for row in &rows {
             let event = decode(row).unwrap().event;
             by_position.extend(event.request_id.map(|id| (event.position, id)));
-            if let (Payload::PaymentRefundStarted(_), Some(step)) =
-                (&event.payload, steps.last_mut())
-            {
-                step.refund = Some(event.position);
-            }
+            let is_begun = begins(&event.payload);
+            let begun = is_begun.then_some(event.position);
             let Some(command) = &event.request else {
+                steps.last_mut().unwrap().begun.extend(begun);
                 continue;
             };
             let request = Request {
@@ -140,12 +142,11 @@ async fn load_book(store: &SharedStore, book: usize) -> Vec<Step> {
                 expires_at: None,
                 command: minicbor::decode(command).unwrap(),
             };
-            let begins = matches!(event.payload, Payload::PaymentRefundStarted(_));
             steps.push(Step {
                 at: event.recorded_at,
                 book,
                 what: What::Call(vec![request], Manner::Plain),
-                refund: Some(event.position).filter(|_| begins),
+                begun: begun.into_iter().collect(),
             });
         }
     }
@@ -215,23 +216,22 @@ async fn fails(steps: &[Step], flaw: Option<Flaw>) -> Option<String> {
     };
     let mut last = steps.first()?.at;
     let mut due = session.now();
-    // The refunds of the original, where they are now.
-    let mut refunds: HashMap<u64, u64> = HashMap::new();
+    // What the original began, where it is now.
+    let mut moved: HashMap<u64, u64> = HashMap::new();
     for step in steps {
-        // The pace of the original, without long waits.
-        due = due.plus_us(step.at.us_since(last).clamp(0, PAUSE_US_MAX));
+        // The pace of the original, or slower.
+        due = due.plus_us(step.at.us_since(last)).max(session.now());
         last = step.at;
-        let wait = due.us_since(session.now());
-        if let Ok(wait) = u64::try_from(wait) {
+        if due.us_since(session.now()) > PAUSE_US_MAX {
+            session.pass(due.us_since(session.now())).await;
+        }
+        if let Ok(wait) = u64::try_from(due.us_since(session.now())) {
             tokio::time::sleep(Duration::from_micros(wait)).await;
         }
         let shift = session.now().us_since(step.at);
         let what = match &step.what {
             What::Call(requests, manner) => What::Call(
-                requests
-                    .iter()
-                    .map(|r| shifted(r, shift, &refunds))
-                    .collect(),
+                requests.iter().map(|r| shifted(r, shift, &moved)).collect(),
                 *manner,
             ),
             read => read.clone(),
@@ -246,29 +246,59 @@ async fn fails(steps: &[Step], flaw: Option<Flaw>) -> Option<String> {
             Ok(answers) => answers,
             Err(failure) => return Some(failure.what),
         };
-        let begun = answers.iter().find_map(begun_refund);
-        refunds.extend(step.refund.zip(begun));
+        let begun = answers.iter().flat_map(begun_by);
+        moved.extend(step.begun.iter().copied().zip(begun));
     }
     None
 }
 
-/// The refund that an answer says was begun.
-fn begun_refund(answered: &Answered) -> Option<u64> {
+/// Whether an event begins what later requests name by its position.
+const fn begins(payload: &Payload) -> bool {
+    matches!(
+        payload,
+        Payload::PaymentRefundStarted(_) | Payload::SubscriptionStarted(_)
+    )
+}
+
+/// What an answer says was begun.
+fn begun_by(answered: &Answered) -> Vec<u64> {
     let Answered::Call(Ok(results)) = answered else {
-        return None;
+        return Vec::new();
     };
     let events = results.iter().flatten().flat_map(|answer| &answer.events);
-    let mut events = events.map(|recorded| &recorded.event);
-    let is_it = |event: &&Event| matches!(event.payload, Payload::PaymentRefundStarted(_));
-    events.find(is_it).map(|event| event.position)
+    let events = events.map(|recorded| &recorded.event);
+    let begun = events.filter(|event| begins(&event.payload));
+    begun.map(|event| event.position).collect()
+}
+
+/// The position of what a command names that an earlier one began.
+const fn named(command: &mut Command) -> Option<&mut u64> {
+    match command {
+        Command::RecordRefund(said) => said.refund.as_mut(),
+        Command::CancelSubscription(it) => Some(&mut it.subscription),
+        Command::ResumeSubscription(it) => Some(&mut it.subscription),
+        Command::CreatePayment(create) => named_by(&mut create.purpose),
+        Command::RecordPayment(RecordPayment {
+            purpose: Some(purpose),
+            ..
+        }) => named_by(purpose),
+        _ => None,
+    }
+}
+
+const fn named_by(purpose: &mut Purpose) -> Option<&mut u64> {
+    match purpose {
+        Purpose::Subscription { upgrade_of, .. } => upgrade_of.as_mut(),
+        Purpose::Renewal { subscription } => Some(subscription),
+        Purpose::TopUp(_) | Purpose::Package { .. } => None,
+    }
 }
 
 /// The same request, so much later.
-fn shifted(request: &Request, by_us: i64, refunds: &HashMap<u64, u64>) -> Request {
+fn shifted(request: &Request, by_us: i64, moved: &HashMap<u64, u64>) -> Request {
     let mut request = request.clone();
-    if let Command::RecordRefund(said) = &mut request.command {
-        let found = said.refund.and_then(|refund| refunds.get(&refund));
-        said.refund = found.copied().or(said.refund);
+    if let Some(position) = named(&mut request.command) {
+        *position = moved.get(position).copied().unwrap_or(*position);
     }
     let times = match &mut request.command {
         Command::Credit(credit) => credit.lot_expire_time.as_mut(),

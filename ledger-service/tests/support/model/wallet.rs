@@ -10,6 +10,8 @@ use ledger_core::{
     payment::Purpose,
 };
 
+use super::subscribed::Subscribed;
+
 /// How many debts are told apart.
 const DEBTS_MAX: usize = 16;
 
@@ -38,6 +40,7 @@ pub(crate) struct Wallet {
     paid_back: BTreeMap<Name, i64>,
     /// How often each package was bought, of those that may be bought so often.
     pub(crate) bought: BTreeMap<Name, i64>,
+    pub(crate) subscribed: Subscribed,
 }
 
 /// The sum of what lots hold.
@@ -142,7 +145,9 @@ impl Wallet {
             .find(|lot| lot.amount <= 0 || lot.basis < 0)
             .map(|lot| format!("{lot:?} is not above zero"));
         let owed = self.debts.iter().find(|debt| debt.amount <= 0);
-        low.or_else(|| owed.map(|debt| format!("{debt:?} is not above zero")))
+        let owed = owed.map(|debt| format!("{debt:?} is not above zero"));
+        let subscribed = self.subscribed.fault(self.last_activity_at);
+        low.or(owed).or(subscribed)
     }
 
     /// What of something bought pays debts: the oldest of its asset first.
@@ -200,7 +205,7 @@ impl Wallet {
             };
             (asset.clone(), totals)
         });
-        Account {
+        let mut account = Account {
             version: self.version,
             position: self.position,
             status: self.status,
@@ -220,7 +225,9 @@ impl Wallet {
             refunds: self.refunds.clone(),
             debts: self.debts.clone(),
             ..Account::default()
-        }
+        };
+        self.subscribed.tell(&mut account);
+        account
     }
 
     /// Takes in an event. Of the envelope, position, time, origin, request and
@@ -275,15 +282,8 @@ impl Wallet {
                     ..Hold::default()
                 });
             }
-            Payload::SubscriptionStarted(_)
-            | Payload::SubscriptionRenewed(_)
-            | Payload::SubscriptionPastDue(_)
-            | Payload::SubscriptionCanceled(_)
-            | Payload::SubscriptionResumed(_)
-            | Payload::SubscriptionRescheduled(_)
-            | Payload::SubscriptionEnded(_) => {
-                unreachable!("subscriptions are not asked for here")
-            }
+            Payload::SubscriptionRenewed(renewed) => self.remove(&renewed.ended),
+            Payload::SubscriptionEnded(ended) => self.remove(&ended.ended),
             Payload::HoldExtended(extended) => {
                 for hold in self
                     .holds
@@ -345,16 +345,34 @@ impl Wallet {
                     .retain(|refund| refund.position != failed.refund);
                 self.give_back(&failed.parts, &failed.graced, &failed.settled);
             }
-            Payload::PaymentCreated(_)
+            Payload::SubscriptionStarted(_)
+            | Payload::SubscriptionPastDue(_)
+            | Payload::SubscriptionCanceled(_)
+            | Payload::SubscriptionResumed(_)
+            | Payload::SubscriptionRescheduled(_)
+            | Payload::PaymentCreated(_)
             | Payload::PaymentStatusRecorded(_)
             | Payload::PaymentCanceled(_)
             | Payload::PaymentFeeRecorded(_)
             | Payload::PaymentAnomaly(_)
             | Payload::CatalogApplied(_) => {}
         }
+        for (lot, end) in self.subscribed.take_in(event, &self.lots) {
+            self.end_lot_at(lot, end);
+        }
         self.version += 1;
         self.position = event.position;
         self.last_activity_at = event.recorded_at;
+    }
+
+    /// A lot ends at another time, whatever of it is reserved too.
+    fn end_lot_at(&mut self, id: u64, end: Timestamp) {
+        let holds = self.holds.iter_mut().flat_map(|hold| &mut hold.parts);
+        let refunds = self.refunds.iter_mut().flat_map(|it| &mut it.parts);
+        let all = self.lots.iter_mut().chain(holds).chain(refunds);
+        for lot in all.filter(|lot| lot.id == id) {
+            lot.expires_at = Some(end);
+        }
     }
 
     fn paid(&mut self, payment: &PaymentSucceeded) {

@@ -40,16 +40,20 @@ impl Said<'_> {
     /// What is known of a payment are ids of its own provider and merchant
     /// account: of another one, the same id is another's.
     fn unknown_to(&self, payment: &PaymentRecord) -> ProviderIds {
-        ProviderIds {
+        let mut unknown = ProviderIds {
             provider: self.provider.clone(),
             merchant_account: self.merchant_account.clone(),
-            ids: if self.is_of(payment) {
-                payment.unknown_ids(self.ids)
-            } else {
-                self.ids.to_vec()
-            },
+            ids: Vec::new(),
             known: Vec::new(),
-        }
+        };
+        unknown.ids = if self.is_of(payment) {
+            payment.unknown_ids(self.ids)
+        } else {
+            let ids = self.ids.iter();
+            let ids = ids.filter(|id| !payment.has_others_id(&unknown, id));
+            ids.cloned().collect()
+        };
+        unknown
     }
 
     /// The same with those by which a refund is found again, though they have
@@ -85,7 +89,8 @@ fn anomaly(
     amount: &Money,
     said: Said<'_>,
 ) -> Result<Vec<Decided>, Rejection> {
-    if payment.knows_anomaly(kind, amount, said.ids) {
+    let provider_ids = said.unknown_to(payment);
+    if payment.knows_anomaly(kind, amount, &provider_ids.ids) {
         return Err(already_recorded(&work, payment, said.ids));
     }
     work.push(
@@ -94,7 +99,7 @@ fn anomaly(
             payment: payment.position,
             kind,
             amount: amount.clone(),
-            provider_ids: said.unknown_to(payment),
+            provider_ids,
         }),
     );
     Ok(work.finish())

@@ -32,7 +32,7 @@ pub(super) fn offered(
         } => {
             let found = find(catalog, plan)?;
             let price = price(found, plan, currency, origin)?;
-            check_repurchase(account, (plan, found), now)?;
+            check_repurchase(account, (plan, found), upgrade_of.is_some(), now)?;
             let Some(old) = upgrade_of else {
                 return Ok(period_plan(catalog, plan, found, price));
             };
@@ -140,6 +140,7 @@ fn price(
 fn check_repurchase(
     account: &Account,
     (id, plan): (&Name, &catalog::Plan),
+    is_upgrade: bool,
     now: Timestamp,
 ) -> Result<(), Rejection> {
     let mut subscriptions = account.subscriptions.iter();
@@ -152,7 +153,8 @@ fn check_repurchase(
                 subscription: running.position,
             })
         }
-        None if account.subscriptions.len() >= SUBSCRIPTIONS_MAX => {
+        // What takes the place of another one is none more.
+        None if !is_upgrade && account.subscriptions.len() >= SUBSCRIPTIONS_MAX => {
             Err(Rejection::TooManySubscriptions {
                 maximum: SUBSCRIPTIONS_MAX,
             })
