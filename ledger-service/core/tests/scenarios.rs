@@ -93,6 +93,76 @@ scenarios! { test:
     subscription transfer
 }
 
+/// What the bots' own documents say in numbers, as their stories tell it: RUB is
+/// in kopecks. `docs/moving-in.md` has the rows.
+const FIGURES: [(&str, &[&str]); 4] = [
+    (
+        "seed_media_lab",
+        &[
+            "4 FREE_OP",
+            "1000 RUB",
+            "10000 RUB",
+            "30000 RUB",
+            "50000 RUB",
+            "100000 RUB",
+        ],
+    ),
+    (
+        "seed_nano_banana",
+        &[
+            "10 TOKEN",
+            "1 TOKEN",
+            "maximum=20",
+            "wait 10s",
+            "wait 30s",
+            "wait 1m",
+            "4000",
+            "5000 TOKEN",
+            "1000 TOKEN",
+        ],
+    ),
+    (
+        "seed_spin_bot",
+        &[
+            "150 XP",
+            "100 XP",
+            "level 1 to 2",
+            "level 2 to 3",
+            "10 CREDIT",
+            "score=185",
+        ],
+    ),
+    (
+        "seed_tz_bot",
+        &[
+            "1 CREDIT",
+            "5 CREDIT",
+            "14900 RUB",
+            "20 CREDIT",
+            "39900 RUB",
+            "50 CREDIT",
+            "69900 RUB",
+            "149900 RUB",
+            "999 within 30 days",
+        ],
+    ),
+];
+
+#[test]
+fn the_figures_of_the_bots_are_told() {
+    for (name, figures) in FIGURES {
+        let text = fs::read_to_string(file(name)).expect("a readable file");
+        let told = text.lines().filter(|line| !line.starts_with('#'));
+        let told: String = told.map(|line| format!(" {} ", line.trim())).collect();
+        for figure in figures {
+            let is_told = told
+                .match_indices(figure)
+                .any(|(place, _)| told[..place].ends_with([' ', '=']));
+            assert!(is_told, "{name} does not tell of {figure}");
+        }
+    }
+}
+
 #[test]
 fn every_command_and_every_kind_of_event_is_told_of() {
     let mut seen = Seen::default();

@@ -12,13 +12,14 @@ use std::{
 };
 
 use ledger_core::{
-    Account, Command, Event, Rejection, Request, RequestId, Timestamp,
+    Account, Command, Context, Event, Rejection, Request, RequestId, Timestamp,
     catalog::parse,
     command::ApplyCatalog,
+    decide::at_present,
     event::{Annotations, HOUSE},
 };
 use ledger_service::{
-    engine::{Call, CallOptions, Clock, Engine, EngineError, ItemError},
+    engine::{Call, CallOptions, Clock, Engine, EngineError, ItemError, Snapshot},
     store::SharedStore,
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Stage {
     /// and each call takes a moment.
     ahead_us: i64,
     engine: Option<(Engine, Instant)>,
+    /// How many engines there were.
+    engines: u64,
     requests: u64,
 }
 
@@ -60,6 +63,7 @@ impl Stage {
             told: begins,
             ahead_us: 0,
             engine: None,
+            engines: 0,
             requests: 0,
         };
         let request = Request {
@@ -98,21 +102,22 @@ impl Stage {
         self.ahead_us = self.ahead_us.max(at.us_since(self.told));
     }
 
-    /// An engine for the next line, and whether it is another than before.
-    pub(crate) async fn engine(&mut self) -> (Engine, bool) {
+    /// An engine for the next line, and how many there were with it.
+    pub(crate) async fn engine(&mut self) -> (Engine, u64) {
         let now = self.told.plus_us(self.ahead_us + 1);
         self.faults.stop_clock(now);
         let young = |made: &Instant| made.elapsed() < ENGINE_AGE_MAX;
         if let Some((engine, made)) = &self.engine
             && young(made)
         {
-            return (engine.clone(), false);
+            return (engine.clone(), self.engines);
         }
         self.retire().await;
         let clock = Clock::off_by_us(now.us_since(Clock::system().now()));
         let engine = Engine::new(self.store.clone(), clock);
         self.engine = Some((engine.clone(), Instant::now()));
-        (engine, true)
+        self.engines += 1;
+        (engine, self.engines)
     }
 
     /// Ends the engine there is.
@@ -157,12 +162,31 @@ impl Stage {
 
     /// What an account looks like; what is due is not ended yet.
     pub(crate) async fn account(&mut self, id: &str) -> Account {
+        let snapshot = self.snapshot(id).await;
+        (*snapshot.accounts[0]).clone()
+    }
+
+    /// What reads show of an account: what is due has ended, and a stranger is
+    /// what he would be opened as.
+    pub(crate) async fn present(&mut self, id: &str) -> Account {
+        let snapshot = self.snapshot(id).await;
+        let context = Context {
+            book: &self.book,
+            now: snapshot.now,
+            catalog: &snapshot.catalog.catalog,
+            catalog_version: snapshot.catalog.version,
+            next_position: snapshot.head.position + 1,
+        };
+        at_present(id, &snapshot.accounts[0], &context).into_owned()
+    }
+
+    async fn snapshot(&mut self, id: &str) -> Snapshot {
         for _ in 0..TRIES_MAX {
             let (engine, _) = self.engine().await;
             match engine.read(&self.book, vec![id.into()], None).await {
                 Ok(snapshot) => {
                     self.has_seen(snapshot.now);
-                    return (*snapshot.accounts[0]).clone();
+                    return snapshot;
                 }
                 Err(EngineError::ClockSkew { .. }) => self.retire().await,
                 Err(error) => panic!("{error:?}: {id}"),
