@@ -13,7 +13,7 @@ pub(crate) struct Counts {
     pub(crate) commands: Counted,
     pub(crate) reasons: Counted,
     pub(crate) answers: Counted,
-    /// What the log has of payments and debts.
+    /// What the log has of payments, debts and policy.
     pub(crate) events: Counted,
 }
 
@@ -47,7 +47,8 @@ impl Counts {
 
     /// An event of the log.
     pub(crate) fn event(&mut self, event: &Event) {
-        for name in seen_in(&event.payload).into_iter().flatten() {
+        let payments = seen_in(&event.payload).into_iter().flatten();
+        for name in payments.chain(super::seen::of_policy(&event.payload)) {
             *self.events.entry(name).or_default() += 1;
         }
     }

@@ -61,6 +61,8 @@ pub(crate) struct Generator {
     /// Refunds that were asked for, and those that were begun.
     pub(crate) backs_asked: VecDeque<Back>,
     pub(crate) backs: VecDeque<Back>,
+    /// The version of the catalog, as last heard.
+    pub(crate) catalog_version: u64,
     /// How many ids of providers there are.
     pub(crate) ids: u64,
     /// What accounts can spend, as last heard.
@@ -86,6 +88,7 @@ impl Generator {
             orders: VecDeque::new(),
             backs_asked: VecDeque::new(),
             backs: VecDeque::new(),
+            catalog_version: 0,
             ids: 0,
             known: BTreeMap::new(),
             later: VecDeque::new(),
@@ -143,7 +146,7 @@ impl Generator {
             let book = usize::from(self.random.random_bool(0.05));
             asks.push(self.ask(book, what));
         }
-        if self.random.random_bool(0.3) {
+        if self.random.random_bool(0.6) {
             self.later.extend(self.much_later.pop_front());
         }
         while let Some(request) = self.at_once.pop_front() {
@@ -334,6 +337,7 @@ impl Generator {
         }
         for recorded in &answer.events {
             super::payments::learn(self, &recorded.event);
+            super::policies::learn(self, &recorded.event);
         }
         if self.random.random_bool(0.8) {
             return;
