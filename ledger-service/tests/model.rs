@@ -18,6 +18,7 @@ use parts::{
     generate::{Ask, Generator, What},
     judge::{Answered, Failure},
     ledger::Flaw,
+    seen::OF_POLICY,
     session::Session,
     shrink::shrink,
     stages::STAGES,
@@ -32,7 +33,7 @@ const COMMANDS_DEFAULT: u64 = 300_000;
 const EACH_MIN: u64 = 100;
 
 /// Every reason of a refusal that the core has.
-const REASONS: [&str; 57] = [
+const REASONS: [&str; 65] = [
     "REQUEST_EXPIRED",
     "ACCOUNT_NOT_FOUND",
     "ACCOUNT_CLOSED",
@@ -90,6 +91,14 @@ const REASONS: [&str; 57] = [
     "AUTO_TOP_UP_NOT_DUE",
     "AUTO_TOP_UP_OPEN",
     "AUTO_TOP_UP_CAP_REACHED",
+    "INVALID_ATTRIBUTE",
+    "VARIANT_NOT_AVAILABLE",
+    "NOT_SOLD_HERE",
+    "RATE_LIMITED",
+    "CONFIRMATION_REQUIRED",
+    "ASSET_NOT_SPENDABLE",
+    "BADGE_ALREADY_GRANTED",
+    "CATALOG_CHANGED",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,7 +115,13 @@ async fn model_on_postgres() {
 /// only if it is short.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn model_finds_a_wrong_rule_and_shrinks_it() {
-    for flaw in [Flaw::ReversedTurn, Flaw::LongHolds, Flaw::KeptBonuses] {
+    for flaw in [
+        Flaw::ReversedTurn,
+        Flaw::LongHolds,
+        Flaw::KeptBonuses,
+        Flaw::ShortPasses,
+        Flaw::LooseLimits,
+    ] {
         let database = Database::sqlite();
         let mut session = Session::open(&database, Some(1), Some(flaw)).await.unwrap();
         let failure = run(&mut session, 20_000, 7).await.unwrap_err();
@@ -213,6 +228,7 @@ fn assert_counts(counts: &Counts, commands: u64) {
     let events: Vec<_> = EVENTS
         .iter()
         .chain(&STAGES)
+        .chain(&OF_POLICY)
         .filter(|name| seldom(&counts.events, name))
         .collect();
     assert!(

@@ -68,6 +68,7 @@ pub(super) fn charge(mut work: Work<'_>, charge: &Charge) -> Result<Vec<Decided>
     let grants = Giving::of_operation(&mut work, order.operation, order.quantity);
     grants.check_balances(&work)?;
     work.own.check_counting(&priced.counted_in)?;
+    let grants = grants.after(&priced.asset, priced.amount);
     // From here on nothing fails.
     work.push(
         Party::Own,

@@ -5,6 +5,7 @@ use crate::{
     account::{Account, Funding, Lot},
     calendar,
     catalog::{AssetKind, Catalog, Grant, RecurringGrant},
+    command::AssetAmount,
     event::{Credited, Debt, LevelChange, Payload, PlannedLot, RecurringPeriod},
     name::Name,
     primitives::Timestamp,
@@ -127,6 +128,8 @@ pub(super) struct Giving {
     lots: Vec<Lot>,
     payment: Option<u64>,
     subscription: Option<u64>,
+    /// What is spent before it is given.
+    spent: Option<AssetAmount>,
 }
 
 impl Giving {
@@ -162,6 +165,17 @@ impl Giving {
             lots,
             payment: None,
             subscription: None,
+            spent: None,
+        }
+    }
+
+    /// The same, after so much was spent: levels are counted from what that
+    /// leaves.
+    pub(super) fn after(self, asset: &Name, amount: i64) -> Self {
+        let asset = asset.clone();
+        Self {
+            spent: Some(AssetAmount { asset, amount }),
+            ..self
         }
     }
 
@@ -193,6 +207,7 @@ impl Giving {
             lots,
             payment: Some(payment),
             subscription: None,
+            spent: None,
         }
     }
 
@@ -217,10 +232,14 @@ pub(super) fn push_grants(work: &mut Work<'_>, giving: Giving) {
     let mut given: Vec<(Name, i64)> = Vec::new();
     let mut settled: Vec<Debt> = Vec::new();
     for lot in giving.lots {
-        let before = given.iter().filter(|(asset, _)| *asset == lot.asset).fold(
-            work.account().totals(&lot.asset).balance,
-            |sum, (_, amount)| sum.saturating_add(*amount),
-        );
+        let spent = giving.spent.iter().filter(|it| it.asset == lot.asset);
+        let left = spent.fold(work.account().totals(&lot.asset).balance, |sum, it| {
+            sum.saturating_sub(it.amount)
+        });
+        let before = given
+            .iter()
+            .filter(|(asset, _)| *asset == lot.asset)
+            .fold(left, |sum, (_, amount)| sum.saturating_add(*amount));
         given.push((lot.asset.clone(), lot.amount));
         let settles = settles(work.account(), &lot, &settled);
         settled.extend(settles.iter().cloned());

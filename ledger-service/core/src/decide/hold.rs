@@ -296,7 +296,8 @@ fn push_capture(work: &mut Work<'_>, capture: &CaptureHold, hold: &Hold, taken: 
     let parts = taken.held_parts.iter().chain(&taken.free_parts);
     let paid_with = PaidWith::of(parts, taken.pass);
     let operation = hold.operation.as_deref();
-    let grants = counted.then(|| Giving::of_operation(work, operation, hold.quantity));
+    let grants = counted
+        .then(|| Giving::of_operation(work, operation, hold.quantity).after(&hold.asset, amount));
     // The hold gave its place back when it expired, unless it had been captured
     // in part; the first capture after that takes it again. There is no refusing
     // any more: in a state without room it is not counted.

@@ -17,8 +17,10 @@ use ledger_service::{
 
 use super::{
     ledger::{Ledger, Verdict, named_ids},
+    periods,
     spending::quote,
     wallet::Wallet,
+    windows,
 };
 
 /// How far the times of two engines on one machine are apart at the most: each
@@ -105,9 +107,9 @@ impl<'a> Pending<'a> {
         let said = match &self.claim {
             Claim::Dry(_, answer) => answer.events.first().map(|first| first.event.recorded_at),
             Claim::Refused(_, rejection) => match rejection {
-                Rejection::RequestExpired { now, .. } | Rejection::LotExpiryPast { now, .. } => {
-                    Some(*now)
-                }
+                Rejection::RequestExpired { now, .. }
+                | Rejection::LotExpiryPast { now, .. }
+                | Rejection::RateLimited { now, .. } => Some(*now),
                 Rejection::HoldTooLong {
                     maximum_expire_time,
                 } => Some(maximum_expire_time.plus_us(-HOLD_MAX_US)),
@@ -151,10 +153,36 @@ impl<'a> Pending<'a> {
             let graces = wallet.graces.iter().map(|grace| grace.ends_at);
             let due = lots.chain(holds).chain(graces);
             let due = due.chain(wallet.subscribed.moments());
+            let due = due.chain(periods::due(wallet));
             moments.extend(due.filter(|moment| *moment > from && *moment <= until));
         }
+        let room = requests
+            .iter()
+            .flat_map(|request| room_for(ledger, request, requests.len() > 1));
+        moments.extend(room.filter(|moment| *moment > from && *moment <= until));
         moments.into_iter().collect()
     }
+}
+
+/// When there may be room in limits for what a request does. In one call with
+/// others, it may be full because of them.
+fn room_for(ledger: &Ledger, request: &Request, is_with_others: bool) -> Vec<Timestamp> {
+    let (operation, quantity) = match &request.command {
+        Command::Charge(charge) => (&charge.operation, charge.quantity),
+        Command::PlaceHold(place) => (&place.operation, place.quantity),
+        _ => return Vec::new(),
+    };
+    let Some(operation) = operation else {
+        return Vec::new();
+    };
+    let quantity = if is_with_others {
+        i64::MAX / 2
+    } else {
+        quantity
+    };
+    let uses = &ledger.wallet(&request.account).uses;
+    let limits = &ledger.catalog.limits;
+    windows::leaving(limits, uses, operation, quantity, ledger.recorded_at)
 }
 
 fn accounts_of(requests: &[Request]) -> impl Iterator<Item = &str> {
@@ -253,19 +281,25 @@ fn read_holds(ledger: &Ledger, accounts: &[Name], snapshot: &Snapshot) -> bool {
                 let wallet = ledger.wallet(id);
                 let present = at_present(id, account, &context);
                 **account == wallet.account()
-                    && ["generate", "edit"].into_iter().all(|operation| {
-                        let order = Order {
-                            operation: Some(operation),
-                            quantity: 1,
-                            attributes: &Attributes::new(),
-                            explicit_price: None,
-                            max_price: None,
-                            confirmed: false,
-                            origin: "bot",
-                        };
-                        let priced = price(&present, context.catalog, &order, context.now)
-                            .map(|priced| (priced.asset, priced.amount, priced.parts));
-                        priced == quote(ledger, wallet, snapshot.now, operation)
-                    })
+                    && ["generate", "edit", "draw", "show"]
+                        .into_iter()
+                        .all(|operation| {
+                            let mut attributes = Attributes::new();
+                            if operation == "draw" {
+                                attributes.insert("quality".into(), "low".into());
+                            }
+                            let order = Order {
+                                operation: Some(operation),
+                                quantity: 1,
+                                attributes: &attributes,
+                                explicit_price: None,
+                                max_price: None,
+                                confirmed: false,
+                                origin: "bot",
+                            };
+                            let priced = price(&present, context.catalog, &order, context.now)
+                                .map(|it| (it.asset, it.amount, it.parts, it.pass, it.counted_in));
+                            priced == quote(ledger, wallet, snapshot.now, operation, &attributes)
+                        })
             })
 }

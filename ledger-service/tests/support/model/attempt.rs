@@ -73,7 +73,11 @@ impl<'a> Attempt<'a> {
         match self.run() {
             Err(rejection) => Verdict::Refused(rejection),
             Ok(true) if !self.events.is_empty() => Verdict::Events(self.events),
-            Ok(_) => Verdict::Nothing(self.own.balances()),
+            Ok(_) => {
+                // What reads show, whatever would have been written down.
+                self.give_recurring();
+                Verdict::Nothing(self.own.balances())
+            }
         }
     }
 
@@ -134,6 +138,9 @@ impl<'a> Attempt<'a> {
             self.open();
         } else if !(is_closed && is_of_money) {
             self.settle(false);
+            if !sweeps && !matches!(command, Command::CloseAccount(_)) {
+                self.give_recurring();
+            }
         }
         self.follow_meant();
         self.check_metadata()?;
@@ -170,6 +177,11 @@ impl<'a> Attempt<'a> {
                 if parsed.catalog.book != self.ledger.book {
                     let catalog_book = parsed.catalog.book;
                     return Err(Rejection::CatalogForOtherBook { catalog_book });
+                }
+                let catalog_version = self.ledger.catalog_version;
+                let expected = apply.expected_version.unwrap_or(catalog_version);
+                if expected != catalog_version {
+                    return Err(Rejection::CatalogChanged { catalog_version });
                 }
                 self.push(Payload::CatalogApplied(CatalogApplied {
                     catalog_version: self.ledger.catalog_version + 1,
@@ -245,10 +257,14 @@ impl<'a> Attempt<'a> {
             return;
         }
         for grant in &self.ledger.catalog.grants_on_opening {
+            if self.is_worn(&grant.asset) {
+                continue;
+            }
             let lot = self.granted(grant, 1);
             let lot = identify(&self.own, &mut 0, lot);
             self.credited(lot, None);
         }
+        self.give_recurring();
     }
 
     /// A lot comes in; a bought one pays debts first.
@@ -268,6 +284,7 @@ impl<'a> Attempt<'a> {
             Funding::Granted => Vec::new(),
         };
         self.push(Payload::Credited(Credited {
+            levels: self.levels(&lot.asset, lot.amount),
             lot,
             payment,
             settled,
@@ -277,7 +294,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(super) fn granted(&self, grant: &Grant, quantity: i64) -> Lot {
-        Lot {
+        self.marked(Lot {
             id: 0,
             asset: grant.asset.clone(),
             amount: grant.amount * quantity,
@@ -290,7 +307,7 @@ impl<'a> Attempt<'a> {
             currency: None,
             created_at: self.now,
             ..Lot::default()
-        }
+        })
     }
 
     /// Ends what is due, the earliest first; of what ends together,

@@ -4,9 +4,10 @@ use ledger_core::{
     Rejection,
     account::{Funding, Lot},
     command::encode,
+    event::WindowUse,
 };
 
-use super::{attempt::Try, wallet::Wallet};
+use super::{attempt::Try, pricing::Price, wallet::Wallet};
 
 const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
 const BALANCE_MAX: i64 = 1_000 * AMOUNT_MAX;
@@ -52,17 +53,52 @@ pub(super) fn check_balance(wallet: &Wallet, asset: &str, more: i64) -> Try<()> 
 /// Room for so many more parts: in number, and in bytes of the stored state.
 pub(super) fn check_room(wallet: &Wallet, more: usize) -> Try<()> {
     let parts = wallet.part_count();
-    // Fewer parts than these do not fill 15 KiB, nor do a few periods with them;
-    // encoding takes time.
-    let is_large = parts > 40 || !wallet.subscribed.running.is_empty();
-    let is_crowded = is_large && encode(&wallet.account()).len() > 15 * 1_024;
-    match parts + more > PARTS_MAX || is_crowded {
-        true => Err(Rejection::WalletFull {
-            parts,
-            maximum: PARTS_MAX,
-        }),
+    match parts + more > PARTS_MAX || bytes(wallet) > 15 * 1_024 {
+        true => Err(full(wallet)),
         false => Ok(()),
     }
+}
+
+/// How large the stored state is; 0 if it is far from large. Fewer parts than
+/// these do not fill 10 KiB without periods, and windows another 4; encoding takes
+/// time.
+fn bytes(wallet: &Wallet) -> usize {
+    match wallet.part_count() > 40 || !wallet.subscribed.running.is_empty() {
+        true => encode(&wallet.account()).len(),
+        false => 0,
+    }
+}
+
+fn full(wallet: &Wallet) -> Rejection {
+    Rejection::WalletFull {
+        parts: wallet.part_count(),
+        maximum: PARTS_MAX,
+    }
+}
+
+fn check_bytes(wallet: &Wallet, more: usize) -> Try<()> {
+    match bytes(wallet) + more > 15 * 1_024 + 512 {
+        true => Err(full(wallet)),
+        false => Ok(()),
+    }
+}
+
+/// Room to count once more in each of these limits: 45 bytes at the most, and
+/// the name.
+pub(super) fn check_counting(wallet: &Wallet, counted_in: &[WindowUse]) -> Try<()> {
+    let more = counted_in.iter().map(|used| used.limit.len() + 45).sum();
+    match more {
+        0 => Ok(()),
+        more => check_bytes(wallet, more),
+    }
+}
+
+/// Room for what a hold keeps besides its parts, twice.
+pub(super) fn check_hold(wallet: &Wallet, price: &Price) -> Try<()> {
+    check_counting(wallet, &price.counted_in)?;
+    let names = price.counted_in.iter().map(|used| used.limit.len() + 2);
+    let more = encode(&price.attributes).len() + names.sum::<usize>();
+    check_bytes(wallet, 2 * more)
 }
 
 pub(super) fn is_new(wallet: &Wallet, lot: &Lot) -> bool {
@@ -79,6 +115,7 @@ pub(super) fn identify(wallet: &Wallet, more: &mut u64, mut lot: Lot) -> Lot {
             amount: lot.amount,
             basis: lot.basis,
             created_at: lot.created_at,
+            used: lot.used,
             ..(*other).clone()
         };
         of_one_unit == lot

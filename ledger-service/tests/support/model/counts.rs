@@ -15,7 +15,7 @@ pub(crate) struct Counts {
     pub(crate) commands: Counted,
     pub(crate) reasons: Counted,
     pub(crate) answers: Counted,
-    /// What the log has of payments and debts.
+    /// What the log has of payments, debts and policy.
     pub(crate) events: Counted,
 }
 
@@ -50,7 +50,8 @@ impl Counts {
     /// An event of the log.
     pub(crate) fn event(&mut self, event: &Event) {
         let seen = seen_in(&event.payload).into_iter();
-        for name in seen.chain([stages::seen_in(&event.payload)]).flatten() {
+        let seen = seen.chain([stages::seen_in(&event.payload)]).flatten();
+        for name in seen.chain(super::seen::of_policy(&event.payload)) {
             *self.events.entry(name).or_default() += 1;
         }
     }

@@ -12,8 +12,8 @@ use ledger_core::{
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::{
-    attempt::DAY_US,
-    ledger::{Ledger, Verdict},
+    attempt::{Attempt, DAY_US},
+    ledger::Ledger,
 };
 use crate::support::ask::BOOK;
 
@@ -91,17 +91,17 @@ impl Explained {
         };
         let unrecorded = pending(account, &wallet.account(), &context);
         let explained = sums(&lines(before, shown.iter().chain(&unrecorded), None));
-        let swept = swept(ledger, account, now)?;
-        if told(&explained) != told(&swept) {
-            return Err(format!("at {now:?} {explained:#?} are not {swept:#?}"));
+        let own = shown_at(ledger, account, now);
+        if told(&explained) != told(&own) {
+            return Err(format!("at {now:?} {explained:#?} are not {own:#?}"));
         }
         Ok(())
     }
 }
 
-/// What is left of an account's balances when a sweeper has come.
-fn swept(ledger: &Ledger, account: &Name, now: Timestamp) -> Result<Vec<Balance>, String> {
-    let sweep = Request {
+/// What reads of an account show at a moment.
+fn shown_at(ledger: &Ledger, account: &Name, now: Timestamp) -> Vec<Balance> {
+    let request = Request {
         account: account.clone(),
         request_id: None,
         origin: Name::default(),
@@ -109,13 +109,8 @@ fn swept(ledger: &Ledger, account: &Name, now: Timestamp) -> Result<Vec<Balance>
         expires_at: None,
         command: Command::Sweep(Sweep {}),
     };
-    match ledger.attempt(&sweep, now) {
-        Verdict::Nothing(balances) => Ok(balances),
-        Verdict::Events(events) => Ok(events
-            .last()
-            .map_or(Vec::new(), |event| event.balances.clone())),
-        other => Err(format!("a sweep comes to {other:?}")),
-    }
+    let wallet = ledger.wallet(account).clone();
+    Attempt::new(ledger, &request, now, 1, wallet, None).shown()
 }
 
 /// The balances that are not zero.

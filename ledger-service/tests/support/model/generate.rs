@@ -66,6 +66,8 @@ pub(crate) struct Generator {
     pub(crate) backs: VecDeque<Back>,
     /// Subscriptions that were started, the latest last.
     pub(crate) subscribed: VecDeque<Known>,
+    /// The version of the catalog, as last heard.
+    pub(crate) catalog_version: u64,
     /// How many ids of providers there are.
     pub(crate) ids: u64,
     /// What accounts can spend, as last heard.
@@ -92,6 +94,7 @@ impl Generator {
             backs_asked: VecDeque::new(),
             backs: VecDeque::new(),
             subscribed: VecDeque::new(),
+            catalog_version: 0,
             ids: 0,
             known: BTreeMap::new(),
             later: VecDeque::new(),
@@ -355,6 +358,7 @@ impl Generator {
         for recorded in &answer.events {
             super::payments::learn(self, &recorded.event);
             super::subscribing::learn(self, &recorded.event);
+            super::policies::learn(self, &recorded.event);
         }
         if self.random.random_bool(0.8) {
             return;

@@ -14,7 +14,7 @@ use ledger_core::{
 };
 use rand::{Rng as _, seq::IndexedRandom as _};
 
-use super::{CATALOG, generate::Generator, scripts, subscribing};
+use super::{CATALOG, generate::Generator, policies, scripts, subscribing};
 use crate::support::ask::{apply, take};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -39,7 +39,7 @@ pub(crate) fn random(generator: &mut Generator) -> (Name, Command) {
         44..54 => {
             // An account of its own that is emptied, closed and asked again.
             let account = format!("tg:s{}", generator.counter);
-            let empty = [set_to("FREE_OP", 0, 2), set_to("CREDIT", 0, 5)];
+            let empty = policies::AT_OPENING.map(|(asset, amount)| set_to(asset, 0, amount));
             let close = Command::CloseAccount(CloseAccount {});
             let after = [
                 close,
@@ -73,10 +73,11 @@ pub(crate) fn random(generator: &mut Generator) -> (Name, Command) {
         440..442 => scripts::leaver(generator),
         442..444 => subscribing::gatherer(generator),
         444 => subscribing::goer(generator),
-        445..447 => subscribing::saver(generator),
-        447..449 => subscribing::queuer(generator),
-        449..560 => subscribing::random(generator),
-        560..573 => {
+        445..448 => subscribing::saver(generator),
+        448..450 => subscribing::queuer(generator),
+        450..560 => subscribing::random(generator),
+        560..564 => policies::story(generator),
+        564..577 => {
             let amount = generator.random.random_range(1..8);
             ("tg:heap".into(), take("CREDIT", amount))
         }
@@ -161,8 +162,8 @@ pub(crate) fn random_command(generator: &mut Generator, account: &str) -> Comman
         820..850 => Command::OpenAccount(OpenAccount {}),
         850..862 => Command::UnblockAccount(UnblockAccount {}),
         862..880 => Command::CloseAccount(CloseAccount {}),
-        880..910 => Command::Sweep(Sweep {}),
-        _ => charge(generator),
+        880..900 => Command::Sweep(Sweep {}),
+        _ => policies::random(generator),
     }
 }
 
@@ -267,7 +268,7 @@ fn charge(generator: &mut Generator) -> Command {
         explicit_price: None,
         max_price: None,
         attributes: std::collections::BTreeMap::new(),
-        confirmed: false,
+        confirmed: random.random_bool(0.5),
     };
     match random.random_range(0..100) {
         0..30 => {
@@ -310,8 +311,8 @@ fn place_hold(generator: &mut Generator) -> Command {
         max_price: charge.max_price,
         duration,
         overrun_policy: policies[random.random_range(0..4)],
-        attributes: std::collections::BTreeMap::new(),
-        confirmed: false,
+        attributes: charge.attributes,
+        confirmed: charge.confirmed,
     })
 }
 
@@ -423,7 +424,7 @@ fn catalog(generator: &mut Generator) -> Command {
         "payment_refund = \"leave_deficit\"",
         &format!("payment_refund = \"{policy}\""),
     );
-    let text = match generator.random.random_range(0..13) {
+    let text = match generator.random.random_range(0..20) {
         0 => {
             let back = generator.request_for(HOUSE, apply(CATALOG));
             generator.later.push_back(back);
@@ -444,7 +445,12 @@ fn catalog(generator: &mut Generator) -> Command {
         8 => text.replace("grace = \"20h\"", "grace = \"2h\""),
         9 => text.replace("RUB = 9000", "RUB = 9001"),
         10 => text.replace("subscriptions.s4", "subscriptions.s5"),
-        _ => text,
+        _ => policies::changed(generator, &text),
     };
-    apply(&text)
+    let expected = policies::expected_version(generator);
+    let mut command = apply(&text);
+    if let Command::ApplyCatalog(apply) = &mut command {
+        apply.expected_version = expected;
+    }
+    command
 }

@@ -31,6 +31,10 @@ pub(crate) enum Flaw {
     LongHolds,
     /// What came on top of a payment is not taken back.
     KeptBonuses,
+    /// A pass has one use less.
+    ShortPasses,
+    /// A limit lets one more through.
+    LooseLimits,
 }
 
 /// A charge, and what is not given back of it.
@@ -41,6 +45,8 @@ pub(crate) struct Charged {
     pub(crate) left: Vec<Lot>,
     pub(crate) counted: bool,
     pub(crate) quantity: i64,
+    /// The pass that paid.
+    pub(crate) pass: Option<u64>,
 }
 
 /// A hold, whatever became of it.
@@ -336,6 +342,7 @@ impl Ledger {
                     left: debited.parts.clone(),
                     counted: true,
                     quantity: debited.quantity,
+                    pass: debited.pass,
                 };
                 self.charges.insert(event.position, charged);
             }
@@ -347,6 +354,7 @@ impl Ledger {
                     left: [&captured.held_parts[..], &captured.free_parts[..]].concat(),
                     counted: captured.counted,
                     quantity: captured.quantity,
+                    pass: captured.pass,
                 };
                 self.charges.insert(event.position, charged);
                 let held = self.holds.get_mut(&captured.hold).unwrap();

@@ -13,14 +13,19 @@ pub(crate) mod generate;
 pub(crate) mod intents;
 pub(crate) mod judge;
 pub(crate) mod ledger;
+pub(crate) mod marks;
 pub(crate) mod moving;
 pub(crate) mod offers;
 pub(crate) mod paid;
 pub(crate) mod paying;
 pub(crate) mod paying_back;
 pub(crate) mod payments;
+pub(crate) mod periods;
 pub(crate) mod plans;
+pub(crate) mod policies;
+pub(crate) mod pricing;
 pub(crate) mod scripts;
+pub(crate) mod seen;
 pub(crate) mod session;
 pub(crate) mod shrink;
 pub(crate) mod spending;
@@ -30,6 +35,7 @@ pub(crate) mod subscribing;
 pub(crate) mod subscriptions;
 pub(crate) mod topping_up;
 pub(crate) mod wallet;
+pub(crate) mod windows;
 
 use crate::support::ask::BOOK;
 

@@ -27,6 +27,7 @@ impl Attempt<'_> {
         }
         self.check_asset(&credit.asset)?;
         check_amount(credit.amount)?;
+        self.check_single(&credit.asset, credit.amount)?;
         credit
             .cost_basis
             .as_ref()
@@ -38,7 +39,8 @@ impl Attempt<'_> {
             });
         }
         check_balance(&self.own, &credit.asset, credit.amount)?;
-        let lot = Lot {
+        self.refuse_worn(&credit.asset)?;
+        let lot = self.marked(Lot {
             id: 0,
             asset: credit.asset.clone(),
             amount: credit.amount,
@@ -54,7 +56,7 @@ impl Attempt<'_> {
                 .map(|basis| basis.currency.clone()),
             created_at: self.now,
             ..Lot::default()
-        };
+        });
         let lot = self.roomy(lot)?;
         self.credited(lot, None);
         Ok(())
@@ -80,6 +82,7 @@ impl Attempt<'_> {
             return Err(Rejection::TransferToSelf { account: account() });
         }
         self.check_asset(asset)?;
+        self.check_movable(asset)?;
         check_amount(*amount)?;
         let other = self.other.as_ref().unwrap();
         match (other.status, &other.block) {
@@ -166,8 +169,10 @@ impl Attempt<'_> {
         let (parts, lot) = match delta {
             0 => return Ok(false),
             1.. => {
+                self.check_single(&asset, delta)?;
                 check_balance(&self.own, &asset, delta)?;
-                let lot = Lot {
+                self.refuse_worn(&asset)?;
+                let lot = self.marked(Lot {
                     id: 0,
                     asset: asset.clone(),
                     amount: delta,
@@ -180,18 +185,19 @@ impl Attempt<'_> {
                     currency: None,
                     created_at: self.now,
                     ..Lot::default()
-                };
+                });
                 (Vec::new(), Some(self.roomy(lot)?))
             }
             ..0 if free < -delta => return Err(self.insufficient(&asset, -delta, free, None)),
             ..0 => (split(&self.own.payers(&asset, |_| true), -delta).0, None),
         };
+        let levels = self.levels(&asset, delta);
         self.push(Payload::Adjusted(Adjusted {
             asset,
             delta,
             parts,
             lot,
-            ..Adjusted::default()
+            levels,
         }));
         Ok(true)
     }

@@ -13,6 +13,7 @@ use super::{
     generate::Generator,
     intents::set_to,
     payments::{create_for, failed_back, heard_of, heard_of_package, said_back},
+    policies::AT_OPENING,
 };
 use crate::support::ask::{hold, take};
 
@@ -155,8 +156,7 @@ pub(crate) fn leaver(generator: &mut Generator) -> (Name, Command) {
     let heard = generator.request_for(&account, heard_of(&id, 10_000));
     let payment = Target::Request(heard.request_id.unwrap());
     generator.later.push_back(heard);
-    let empty = [("FREE_OP", 2), ("CREDIT", 5), ("RUB", 10_000)];
-    for (asset, amount) in empty {
+    for (asset, amount) in AT_OPENING.into_iter().chain([("RUB", 10_000)]) {
         later(generator, &account, set_to(asset, 0, amount));
     }
     let refund = Command::RefundPayment(RefundPayment {
@@ -173,7 +173,7 @@ pub(crate) fn leaver(generator: &mut Generator) -> (Name, Command) {
     (account, Command::OpenAccount(OpenAccount {}))
 }
 
-fn later(generator: &mut Generator, account: &str, command: Command) {
+pub(crate) fn later(generator: &mut Generator, account: &str, command: Command) {
     let request = generator.request_for(account, command);
     generator.later.push_back(request);
 }

@@ -1,136 +1,58 @@
-//! Prices, charges, holds and refunds.
+//! Charges, holds and refunds.
 
 use ledger_core::{
     Command, Name, Payload, Rejection, Request, Timestamp,
-    account::{Funding, Hold, Lot, Status},
-    catalog::OverrunPolicy,
-    command::{AssetAmount, CaptureHold, Charge, PlaceHold, Refund, Sweep, Target},
+    account::{Funding, Hold, Lot},
+    catalog::{Attributes, OverrunPolicy},
+    command::{CaptureHold, Charge, PlaceHold, Refund, Sweep, Target},
     event::{
-        Annotations, Debited, HoldCaptured, HoldEnded, HoldExtended, HoldPlaced, PaidWith, Refunded,
+        Annotations, Debited, HoldCaptured, HoldEnded, HoldExtended, HoldPlaced, PaidWith,
+        Refunded, WindowUse,
     },
     record::HoldEnd,
 };
 
 use super::{
     attempt::{Attempt, Back, DAY_US, Try},
-    checks::{check_amount, check_balance, check_least, check_price, check_room, identify, is_new},
+    checks::{
+        check_amount, check_balance, check_counting, check_hold, check_price, check_room, identify,
+        is_new,
+    },
     ledger::{Flaw, Ledger},
+    marks::may_pay,
+    pricing::{Order, Price},
     wallet::{Wallet, split, sum},
 };
 
-/// A price that can be paid.
-struct Price {
-    asset: Name,
-    amount: i64,
-    parts: Vec<Lot>,
-}
-
 impl Attempt<'_> {
     pub(super) fn charge(&mut self, charge: &Charge) -> Try<()> {
-        let Charge {
-            operation,
-            quantity,
-            explicit_price,
-            max_price,
-            ..
-        } = charge;
-        let price = self.price(operation, *quantity, explicit_price, max_price)?;
-        let gifts = self.gifts(operation, *quantity);
+        let price = self.price(&Order {
+            operation: &charge.operation,
+            quantity: charge.quantity,
+            attributes: &charge.attributes,
+            explicit: &charge.explicit_price,
+            shown: &charge.max_price,
+            confirmed: charge.confirmed,
+        })?;
+        let (operation, quantity) = (&charge.operation, charge.quantity);
+        let gifts = self.gifts(operation, quantity);
         for gift in &gifts {
             check_balance(&self.own, &gift.asset, gift.amount)?;
         }
+        check_counting(&self.own, &price.counted_in)?;
         self.push(Payload::Debited(Debited {
             operation: operation.clone(),
-            quantity: *quantity,
+            quantity,
             asset: price.asset,
             amount: price.amount,
-            paid_with: paid_with(&price.parts),
+            paid_with: paid_with(&price.parts, price.pass),
             parts: price.parts,
-            ..Debited::default()
+            attributes: price.attributes,
+            pass: price.pass,
+            counted_in: price.counted_in,
         }));
         self.give(gifts);
         Ok(())
-    }
-
-    fn price(
-        &self,
-        operation: &Option<Name>,
-        quantity: i64,
-        explicit: &Option<AssetAmount>,
-        shown: &Option<AssetAmount>,
-    ) -> Try<Price> {
-        let catalog = &self.ledger.catalog;
-        let unknown = |name: &str| Rejection::UnknownOperation {
-            operation: name.to_owned(),
-        };
-        let known = match operation {
-            Some(name) => Some(
-                catalog
-                    .operations
-                    .get(name.as_str())
-                    .ok_or_else(|| unknown(name))?,
-            ),
-            None => None,
-        };
-        let maximum = known.map_or(1_000_000, |operation| operation.quantity_max);
-        check_least(1, quantity)?;
-        if quantity > maximum {
-            return Err(Rejection::QuantityTooLarge { quantity, maximum });
-        }
-        let prices: Vec<(Name, i64)> = match (explicit, known) {
-            (Some(price), _) => {
-                self.check_asset(&price.asset)?;
-                vec![(price.asset.clone(), price.amount)]
-            }
-            (None, Some(known)) => {
-                let prices = known.prices.iter();
-                prices
-                    .map(|price| (price.asset.clone(), price.amount * quantity))
-                    .collect()
-            }
-            (None, None) => return Err(unknown("")),
-        };
-        prices
-            .iter()
-            .try_for_each(|(_, amount)| check_price(*amount))?;
-        let may_pay = |lot: &Lot| {
-            lot.scope.is_empty()
-                || operation
-                    .as_ref()
-                    .is_some_and(|name| lot.scope.contains(name))
-        };
-        for (index, (asset, amount)) in prices.iter().enumerate() {
-            let mut payers = self.own.payers(asset, may_pay);
-            if sum(&payers) < *amount {
-                continue;
-            }
-            if let Some(shown) = shown {
-                let place = prices.iter().position(|(asset, _)| *asset == shown.asset);
-                let is_fine = place.is_some_and(|place| {
-                    index < place || (index == place && *amount <= shown.amount)
-                });
-                if !is_fine {
-                    return Err(Rejection::PriceChanged {
-                        asset: asset.into(),
-                        amount: *amount,
-                        max_asset: (&shown.asset).into(),
-                        max_amount: shown.amount,
-                    });
-                }
-            }
-            if self.ledger.flaw == Some(Flaw::ReversedTurn) {
-                payers.reverse();
-            }
-            let parts = split(&payers, *amount).0;
-            return Ok(Price {
-                asset: asset.clone(),
-                amount: *amount,
-                parts,
-            });
-        }
-        let (asset, amount) = prices.last().unwrap();
-        let available = sum(&self.own.payers(asset, may_pay));
-        Err(self.insufficient(asset, *amount, available, operation.as_ref()))
     }
 
     /// What the operation itself gives, with ids.
@@ -142,11 +64,17 @@ impl Attempt<'_> {
         else {
             return Vec::new();
         };
-        let lots = found
-            .grants
-            .iter()
-            .map(|grant| self.granted(grant, quantity));
-        self.at_home(lots.collect())
+        let mut lots: Vec<Lot> = Vec::new();
+        for grant in &found.grants {
+            let is_badge = self.is_badge(&grant.asset);
+            let is_given = lots.iter().any(|lot| lot.asset == grant.asset);
+            if !is_badge {
+                lots.push(self.granted(grant, quantity));
+            } else if !is_given && !self.is_worn(&grant.asset) {
+                lots.push(self.granted(grant, 1));
+            }
+        }
+        self.at_home(lots)
     }
 
     /// Lots that come with what is paid for, with ids. Where there is no room,
@@ -185,16 +113,18 @@ impl Attempt<'_> {
                 maximum_expire_time: self.now.plus_us(longest),
             });
         }
-        let PlaceHold {
-            operation,
-            quantity,
-            explicit_price,
-            max_price,
-            ..
-        } = place;
-        let price = self.price(operation, *quantity, explicit_price, max_price)?;
+        let price = self.price(&Order {
+            operation: &place.operation,
+            quantity: place.quantity,
+            attributes: &place.attributes,
+            explicit: &place.explicit_price,
+            shown: &place.max_price,
+            confirmed: place.confirmed,
+        })?;
         check_room(&self.own, price.parts.len().max(1))?;
+        check_hold(&self.own, &price)?;
         let operations = &self.ledger.catalog.operations;
+        let (operation, quantity) = (&place.operation, place.quantity);
         let known = operation
             .as_ref()
             .and_then(|name| operations.get(name.as_str()));
@@ -206,13 +136,15 @@ impl Attempt<'_> {
         let overrun = place.overrun_policy.or(known.map(|known| known.overrun));
         self.push(Payload::HoldPlaced(HoldPlaced {
             operation: operation.clone(),
-            quantity: *quantity,
+            quantity,
             asset: price.asset,
             amount: price.amount,
             parts: price.parts,
             overrun: overrun.unwrap_or(OverrunPolicy::Reject),
             expires_at: self.now.plus_us(duration),
-            ..HoldPlaced::default()
+            attributes: price.attributes,
+            pass: price.pass,
+            counted_in: price.counted_in,
         }));
         Ok(())
     }
@@ -304,14 +236,18 @@ impl Attempt<'_> {
                 held,
             });
         }
-        let overdraws = hold.overrun == OverrunPolicy::OverdrawAvailable;
-        let free = self.own.payers(&hold.asset, |lot| {
-            lot.scope.is_empty()
-                || hold
-                    .operation
-                    .as_ref()
-                    .is_some_and(|name| lot.scope.contains(name))
-        });
+        // A pass is not spent, however much is asked for.
+        let overdraws = hold.overrun == OverrunPolicy::OverdrawAvailable && hold.pass.is_none();
+        let operation = hold.operation.as_ref();
+        let mut pass = hold.pass;
+        if pass.is_some() && !is_open {
+            // It gave its use back, so an active one has to have it.
+            pass = self.pass(&hold.asset, operation, hold.quantity);
+            if pass.is_none() {
+                return Err(self.insufficient(&hold.asset, 1, 0, operation));
+            }
+        }
+        let free = self.own.payers(&hold.asset, |lot| may_pay(lot, operation));
         let (held_parts, rest, from_free) = if is_open {
             let (taken, rest) = split(&hold.parts, asked.min(held));
             (
@@ -322,7 +258,6 @@ impl Attempt<'_> {
         } else {
             let within = asked.min(held);
             if sum(&free) < within {
-                let operation = hold.operation.as_ref();
                 return Err(self.insufficient(&hold.asset, within, sum(&free), operation));
             }
             (
@@ -343,13 +278,20 @@ impl Attempt<'_> {
         let counted = is_done && hold.operation.is_some();
         let operation = hold.operation.clone().filter(|_| counted);
         let gifts = self.gifts(&operation, hold.quantity);
+        // Its place was given back when it expired, unless something had been
+        // captured before; where there is no room for it, it is not counted.
+        let is_again = !is_open && hold.captured == 0 && (amount > 0 || is_done);
+        let mut counted_in = self.limits_again(hold.operation.as_ref().filter(|_| is_again));
+        if check_counting(&self.own, &counted_in).is_err() {
+            counted_in.clear();
+        }
         self.push(Payload::HoldCaptured(HoldCaptured {
             quantity: hold.quantity,
             hold: hold.position,
             operation: hold.operation,
             asset: hold.asset,
             amount,
-            paid_with: paid_with(&taken),
+            paid_with: paid_with(&taken, pass),
             held_parts,
             free_parts,
             released: back.parts,
@@ -359,7 +301,9 @@ impl Attempt<'_> {
             is_final,
             late: !is_open,
             counted,
-            ..HoldCaptured::default()
+            attributes: hold.attributes,
+            pass,
+            counted_in,
         }));
         self.give(gifts);
         Ok(())
@@ -372,7 +316,9 @@ impl Attempt<'_> {
         let refundable = sum(&charged.left);
         let amount = refund.amount.unwrap_or(refundable);
         let asset = (&charged.asset).into();
-        if amount > refundable || refundable == 0 {
+        // What a pass paid for is refunded once.
+        let is_by_pass = charged.pass.is_some() && charged.counted;
+        if amount > refundable || (refundable == 0 && !is_by_pass) {
             let charge = position;
             return Err(Rejection::RefundExceedsCharge {
                 charge,
@@ -402,13 +348,16 @@ impl Attempt<'_> {
             graced: back.graced,
             settled: back.settled,
             uncounted: charged.counted && charged.operation.is_some() && amount == refundable,
-            ..Refunded::default()
+            pass: charged.pass,
         }));
         Ok(())
     }
 }
 
-fn paid_with(parts: &[Lot]) -> PaidWith {
+fn paid_with(parts: &[Lot], pass: Option<u64>) -> PaidWith {
+    if pass.is_some() {
+        return PaidWith::Pass;
+    }
     let bought = parts
         .iter()
         .filter(|part| part.funding == Funding::Purchased)
@@ -421,26 +370,41 @@ fn paid_with(parts: &[Lot]) -> PaidWith {
     }
 }
 
+/// The asset and how much of it, what it is paid with, and what it counts in.
+pub(crate) type Quote = (Name, i64, Vec<Lot>, Option<u64>, Vec<WindowUse>);
+
 /// The price of an operation for a wallet as it stands.
 pub(crate) fn quote(
     ledger: &Ledger,
     wallet: &Wallet,
     now: Timestamp,
     operation: &str,
-) -> Result<(Name, i64, Vec<Lot>), Rejection> {
+    attributes: &Attributes,
+) -> Result<Quote, Rejection> {
     let request = Request {
         account: Name::default(),
         request_id: None,
-        origin: Name::default(),
+        origin: "bot".into(),
         annotations: Annotations::default(),
         expires_at: None,
         command: Command::Sweep(Sweep {}),
     };
     let mut attempt = Attempt::new(ledger, &request, now, 1, wallet.clone(), None);
-    match attempt.own.status {
-        Status::NotOpened if ledger.catalog.open_on_first_use => attempt.open(),
-        _ => attempt.settle(false),
-    }
-    let price = attempt.price(&Some(operation.into()), 1, &None, &None)?;
-    Ok((price.asset, price.amount, price.parts))
+    attempt.bring_up();
+    let Price {
+        asset,
+        amount,
+        parts,
+        pass,
+        counted_in,
+        ..
+    } = attempt.price(&Order {
+        operation: &Some(operation.into()),
+        quantity: 1,
+        attributes,
+        explicit: &None,
+        shown: &None,
+        confirmed: false,
+    })?;
+    Ok((asset, amount, parts, pass, counted_in))
 }

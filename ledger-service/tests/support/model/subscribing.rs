@@ -363,7 +363,8 @@ pub(crate) fn saver(generator: &mut Generator) -> (Name, Command) {
             said.payment = asked.request_id.map(Target::Request);
         }
         generator.much_later.push_back(asked);
-        for command in [paid, take("CREDIT", 3)] {
+        // The second one finds the first one open.
+        for command in [create(package(), true), paid, take("CREDIT", 3)] {
             much_later(generator, &account, command);
         }
     }

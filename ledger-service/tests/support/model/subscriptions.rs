@@ -4,7 +4,7 @@ use ledger_core::{
     Money, Payload, Timestamp,
     account::{Funding, Lot, Subscription, SubscriptionPeriod},
     calendar::end_of_period,
-    catalog::{AssetKind, OnRepurchase, Period, Renewal},
+    catalog::{OnRepurchase, Period, Renewal},
     event::{
         AnomalyKind, Credited, EndReason, PaidPeriod, PeriodTimes, PlannedLot, SubscriptionChanged,
         SubscriptionEnded, SubscriptionPastDue, SubscriptionRenewed, SubscriptionRescheduled,
@@ -162,11 +162,6 @@ impl Attempt<'_> {
         }));
     }
 
-    pub(super) fn is_pass(&self, asset: &str) -> bool {
-        let asset = self.ledger.catalog.assets.get(asset);
-        asset.is_some_and(|asset| asset.kind == AssetKind::Pass)
-    }
-
     /// The passes that its periods gave and that are there, in their turn.
     fn passes_of(&self, wallet: &Wallet, subscription: &Subscription) -> Vec<Lot> {
         let periods = subscription.periods.iter();
@@ -254,6 +249,7 @@ impl Attempt<'_> {
             None => lot = identify(wallet, &mut 0, lot),
         }
         Credited {
+            levels: self.levels_in(wallet, &lot.asset, lot.amount),
             settled: match lot.funding {
                 Funding::Purchased => wallet.settles(&lot),
                 Funding::Granted => Vec::new(),

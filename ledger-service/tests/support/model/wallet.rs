@@ -10,7 +10,7 @@ use ledger_core::{
     payment::Purpose,
 };
 
-use super::subscribed::Subscribed;
+use super::{periods::Due, subscribed::Subscribed, windows::Uses};
 
 /// How many debts are told apart.
 const DEBTS_MAX: usize = 16;
@@ -41,6 +41,10 @@ pub(crate) struct Wallet {
     /// How often each package was bought, of those that may be bought so often.
     pub(crate) bought: BTreeMap<Name, i64>,
     pub(crate) subscribed: Subscribed,
+    /// When each recurring grant is due again.
+    pub(crate) due: Due,
+    /// What was done lately.
+    pub(crate) uses: Uses,
 }
 
 /// The sum of what lots hold.
@@ -224,6 +228,8 @@ impl Wallet {
             packages: self.bought.clone().into_iter().collect(),
             refunds: self.refunds.clone(),
             debts: self.debts.clone(),
+            recurring: self.due.clone().into_iter().collect(),
+            windows: self.uses.windows(),
             ..Account::default()
         };
         self.subscribed.tell(&mut account);
@@ -250,9 +256,15 @@ impl Wallet {
                     Funding::Granted => sums.granted += credited.lot.amount,
                     Funding::Purchased => sums.bought += credited.lot.amount,
                 }
+                let period = credited.recurring.iter();
+                let due = period.map(|period| (period.grant.clone(), period.next_at));
+                self.due.extend(due);
             }
             Payload::Debited(debited) => {
                 self.remove(&debited.parts);
+                self.use_pass(debited.pass, debited.quantity);
+                self.uses
+                    .count(&debited.counted_in, debited.quantity, event.recorded_at);
                 self.sums(&debited.asset).spent += debited.amount;
                 self.count(debited.operation.as_ref(), 1);
             }
@@ -264,10 +276,15 @@ impl Wallet {
                 if refunded.uncounted {
                     self.count(refunded.operation.as_ref(), -1);
                 }
+                self.use_pass(refunded.pass, -refunded.quantity);
             }
             Payload::HoldPlaced(placed) => {
                 self.remove(&placed.parts);
                 self.sums(&placed.asset);
+                self.use_pass(placed.pass, placed.quantity);
+                self.uses
+                    .count(&placed.counted_in, placed.quantity, event.recorded_at);
+                let returning = placed.counted_in.iter().filter(|used| used.returns);
                 self.holds.push(Hold {
                     position: event.position,
                     request_id: event.request_id,
@@ -279,7 +296,9 @@ impl Wallet {
                     overrun: placed.overrun,
                     expires_at: placed.expires_at,
                     placed_at: event.recorded_at,
-                    ..Hold::default()
+                    attributes: placed.attributes.clone(),
+                    pass: placed.pass,
+                    returns_in: returning.map(|used| used.limit.clone()).collect(),
                 });
             }
             Payload::SubscriptionRenewed(renewed) => self.remove(&renewed.ended),
@@ -295,6 +314,11 @@ impl Wallet {
             }
             Payload::HoldCaptured(captured) => {
                 self.remove(&captured.free_parts);
+                if captured.late && captured.counted {
+                    self.use_pass(captured.pass, captured.quantity);
+                }
+                let at = event.recorded_at;
+                self.uses.count(&captured.counted_in, captured.quantity, at);
                 for hold in self
                     .holds
                     .iter_mut()
@@ -304,7 +328,7 @@ impl Wallet {
                     hold.parts = split(&hold.parts, sum(&captured.held_parts)).1;
                 }
                 if captured.is_final {
-                    self.holds.retain(|hold| hold.position != captured.hold);
+                    self.end_hold(captured.hold, captured.counted);
                 }
                 self.give_back(&captured.released, &captured.graced, &captured.settled);
                 self.sums(&captured.asset).spent += captured.amount;
@@ -313,7 +337,7 @@ impl Wallet {
                 }
             }
             Payload::HoldReleased(ended) | Payload::HoldExpired(ended) => {
-                self.holds.retain(|hold| hold.position != ended.hold);
+                self.end_hold(ended.hold, false);
                 self.give_back(&ended.parts, &ended.graced, &ended.settled);
             }
             Payload::LotExpired(expired) => self.lots.retain(|lot| lot.id != expired.lot.id),
@@ -419,6 +443,27 @@ impl Wallet {
             debt.basis -= share(debt.basis, paid.amount, debt.amount);
             debt.amount -= paid.amount;
             self.debts.retain(|debt| debt.amount > 0);
+        }
+    }
+
+    /// Ends a hold. If nothing came of it, nothing was used.
+    fn end_hold(&mut self, position: u64, is_done: bool) {
+        let index = self.holds.iter().position(|hold| hold.position == position);
+        let Some(hold) = index.map(|index| self.holds.remove(index)) else {
+            return;
+        };
+        if !is_done && hold.captured == 0 {
+            self.use_pass(hold.pass, -hold.quantity);
+            self.uses
+                .give_back(&hold.returns_in, hold.quantity, hold.placed_at);
+        }
+    }
+
+    /// A pass is used so often, if it is still there.
+    fn use_pass(&mut self, pass: Option<u64>, times: i64) {
+        let lots = self.lots.iter_mut();
+        for lot in lots.filter(|lot| Some(lot.id) == pass) {
+            lot.used = (lot.used + times).max(0);
         }
     }
 
