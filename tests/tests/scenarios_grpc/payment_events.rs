@@ -148,15 +148,15 @@ fn taking(lead: &str, parts: &[v1::LotTake]) -> String {
         let paid = paid(lot.cost_basis.as_ref());
         format!("{} {} of #{}{paid}", lot.amount, lot.asset, lot.lot)
     };
-    joined(lead, parts.iter().map(part).collect())
+    joined(lead, &parts.iter().map(part).collect::<Vec<_>>())
 }
 
 pub(crate) fn debts(lead: &str, debts: &[v1::Debt]) -> String {
     let debt = |debt: &v1::Debt| format!("{} of #{}", amount(debt.amount.as_ref()), debt.lot);
-    joined(lead, debts.iter().map(debt).collect())
+    joined(lead, &debts.iter().map(debt).collect::<Vec<_>>())
 }
 
-fn joined(lead: &str, words: Vec<String>) -> String {
+fn joined(lead: &str, words: &[String]) -> String {
     if words.is_empty() {
         return String::new();
     }

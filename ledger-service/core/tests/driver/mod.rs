@@ -7,6 +7,10 @@
 #![allow(dead_code, reason = "each test uses its share of it")]
 
 pub(crate) mod auditor;
+#[allow(
+    clippy::duplicate_mod,
+    reason = "tests without the language need its time, and the language goes where there is no driver"
+)]
 #[path = "../language/clock.rs"]
 mod clock;
 mod explained;

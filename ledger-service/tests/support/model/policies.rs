@@ -64,10 +64,10 @@ fn order(generator: &mut Generator) -> Charge {
     let mark = mark_name(generator);
     let random = &mut generator.random;
     let operation = match random.random_range(0..100) {
-        0..70 => "draw",
-        70..80 => "join",
-        80..88 => "show",
-        88..95 => "export",
+        0..66 => "draw",
+        66..76 => "join",
+        76..84 => "show",
+        84..95 => "export",
         95..97 => "print",
         _ => "look",
     };
