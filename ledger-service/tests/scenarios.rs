@@ -90,7 +90,7 @@ macro_rules! test {
 }
 
 scenarios! { test:
-    account adjust catalog charge credit expiry expiry_in_time hold payback payment payments policy
-    refund seed_dream_photo seed_media_lab seed_nano_banana seed_spin_bot seed_tz_bot subscription
-    transfer
+    account adjust catalog charge credit expiry expiry_in_time hold payback payment payments periods
+    policy refund seed_dream_photo seed_media_lab seed_nano_banana seed_spin_bot seed_tz_bot
+    subscription transfer
 }

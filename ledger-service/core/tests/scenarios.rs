@@ -129,7 +129,7 @@ const FIGURES: [(&str, &[&str]); 4] = [
             "level 1 to 2",
             "level 2 to 3",
             "10 CREDIT",
-            "score=185",
+            "meta.score=185",
         ],
     ),
     (

@@ -51,11 +51,13 @@ pub(crate) fn line(payload: &Payload) -> String {
                 (true, "") => " outside".to_owned(),
                 (true, number) => format!(" outside by {number}"),
             };
+            let gives: Vec<String> = it.gives.iter().map(planned).collect();
             format!(
-                "PaymentRefunded {}{outside}{}{}",
+                "PaymentRefunded {}{outside}{}{}{}",
                 money(it.amount.as_ref()),
                 taking(", taking ", &it.takes),
                 debts(", owing ", &it.debts),
+                joined(", leaving ", &gives),
             )
         }
         Payload::PaymentRefundFailed(it) => format!(
@@ -88,7 +90,8 @@ fn subscription(payload: &Payload) -> String {
             };
             let (from, until) = (at(it.start_time.as_ref()), at(it.end_time.as_ref()));
             let ended = taking(", ending ", &it.ended);
-            format!("SubscriptionRenewed from {from} until {until}{how}{ended}")
+            let resumed = if it.resumes { " and is resumed" } else { "" };
+            format!("SubscriptionRenewed from {from} until {until}{how}{resumed}{ended}")
         }
         Payload::SubscriptionPastDue(it) => {
             let passes: String = it.passes.iter().map(|id| format!(" #{id}")).collect();
@@ -103,6 +106,14 @@ fn subscription(payload: &Payload) -> String {
                 "SubscriptionEnded {reason}{}",
                 taking(", ending ", &it.ended)
             )
+        }
+        Payload::SubscriptionRescheduled(it) => {
+            let periods = it.periods.iter().map(|period| {
+                let (from, until) = (at(period.start_time.as_ref()), at(period.end_time.as_ref()));
+                format!("from {from} until {until}")
+            });
+            let periods: Vec<String> = periods.collect();
+            format!("SubscriptionRescheduled {}", periods.join(", "))
         }
         other => panic!("no line tells of {other:?}"),
     }
