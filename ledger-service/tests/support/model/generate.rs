@@ -166,8 +166,9 @@ impl Generator {
             let book = usize::from(self.random.random_bool(0.05));
             asks.push(self.ask(book, what));
         }
-        if self.random.random_bool(0.8) {
-            self.later.extend(self.much_later.pop_front());
+        if self.random.random_bool(0.5) {
+            let next = self.much_later.len().min(3);
+            self.later.extend(self.much_later.drain(..next));
         }
         while let Some(request) = self.at_once.pop_front() {
             let book = usize::from(self.random.random_bool(0.2));

@@ -424,7 +424,7 @@ fn catalog(generator: &mut Generator) -> Command {
         "payment_refund = \"leave_deficit\"",
         &format!("payment_refund = \"{policy}\""),
     );
-    let text = match generator.random.random_range(0..20) {
+    let text = match generator.random.random_range(0..15) {
         0 => {
             let back = generator.request_for(HOUSE, apply(CATALOG));
             generator.later.push_back(back);

@@ -148,7 +148,7 @@ fn paid_order(generator: &mut Generator) -> Option<Order> {
         .filter(|order| order.is_paid)
         .cloned()
         .collect();
-    if paid.is_empty() || generator.random.random_bool(0.3) {
+    if paid.is_empty() || generator.random.random_bool(0.45) {
         return order(generator);
     }
     paid.choose(&mut generator.random).cloned()
@@ -187,7 +187,7 @@ fn said(generator: &mut Generator) -> (Name, Command) {
     }
     provider_ids.dedup();
     let mut amount = order.amount.clone();
-    match random.random_range(0..20) {
+    match random.random_range(0..16) {
         0 => amount.amount += 1,
         1 => amount.currency = "XTR".into(),
         _ => {}

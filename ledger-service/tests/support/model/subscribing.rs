@@ -14,7 +14,7 @@ use rand::{Rng as _, seq::IndexedRandom as _};
 use super::{
     generate::Generator,
     intents::set_to,
-    payments::{Order, create_for, heard_of, payment_id, said_back},
+    payments::{self, Order, create_for, heard_of, payment_id, said_back},
 };
 use crate::support::ask::take;
 
@@ -234,11 +234,10 @@ pub(crate) fn learn(generator: &mut Generator, event: &Event) {
         }
     }
     if let Payload::SubscriptionPastDue(due) = &event.payload
-        && generator.random.random_bool(0.6)
+        && generator.random.random_bool(0.9)
     {
         let subscription = due.subscription;
-        let renewal = create(Purpose::Renewal { subscription }, false);
-        later(generator, &event.account, renewal);
+        asked(generator, &event.account, Purpose::Renewal { subscription });
     }
 }
 
@@ -272,6 +271,14 @@ fn later(generator: &mut Generator, account: &str, command: Command) -> Target {
     let target = Target::Request(request.request_id.unwrap());
     generator.later.push_back(request);
     target
+}
+
+/// Asks for a payment that is likely to be paid.
+fn asked(generator: &mut Generator, account: &Name, purpose: Purpose) {
+    let request = generator.request_for(account, create(purpose, false));
+    let id = request.request_id.unwrap();
+    payments::note(generator, account, id, &request.command);
+    generator.later.push_back(request);
 }
 
 fn much_later(generator: &mut Generator, account: &str, command: Command) {
