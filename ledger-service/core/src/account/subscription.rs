@@ -122,14 +122,9 @@ impl Subscription {
     /// When something happens to it by time alone.
     #[must_use]
     pub fn due_at(&self) -> Timestamp {
-        let begins = self.giving().or(self.periods.first());
-        let begins = begins.filter(|period| period.waits || !period.gives.is_empty());
-        if let Some(period) = begins {
-            return period.times.starts_at;
-        }
-        let mut given = self.periods.iter().rev().filter(|period| !period.waits);
-        let end = given.next().map(|period| period.times.ends_at);
-        self.past_due_until.or(end).unwrap_or_default()
+        let end = || self.past_due_until.unwrap_or_else(|| self.paid_until());
+        let begins = self.giving().or(self.next_waiting());
+        begins.map_or_else(end, |period| period.times.starts_at)
     }
 
     /// The period that has begun and has not given all that it gives.
@@ -137,6 +132,12 @@ impl Subscription {
     pub fn giving(&self) -> Option<&SubscriptionPeriod> {
         let mut begun = self.periods.iter().filter(|period| !period.waits);
         begun.find(|period| !period.gives.is_empty())
+    }
+
+    /// The period that begins next.
+    #[must_use]
+    pub fn next_waiting(&self) -> Option<&SubscriptionPeriod> {
+        self.periods.iter().find(|period| period.waits)
     }
 
     /// The period that runs at `now`; if none does, the next or the last one.

@@ -159,7 +159,7 @@ impl<'a> Turn<'a> {
 /// Whether what another period gives waits until it begins, if buying it again
 /// `queues`.
 pub(super) fn waits(subscription: &Subscription, queues: bool) -> bool {
-    let is_queued = subscription.periods.iter().any(|period| period.waits);
+    let is_queued = subscription.next_waiting().is_some();
     is_queued || (queues && subscription.past_due_until.is_none())
 }
 
@@ -213,27 +213,15 @@ fn is_second(subscription: &Subscription, period: &PaidPeriod) -> bool {
     period.refunds_second && (is_renewed || is_bought)
 }
 
-/// When the period after all that is paid for begins and ends. One of another
-/// length is counted from its own beginning.
+/// When the period after all that is paid for begins and ends.
 fn next_times(
     subscription: &Subscription,
     length: Period,
     (payment, context): (u64, &Context<'_>),
 ) -> PeriodTimes {
-    let starts_at = subscription.paid_until();
     let last = subscription.periods.last();
-    let last = last.filter(|last| last.length == length);
-    let (counted_from, number) = last.map_or((starts_at, 1), |last| {
-        (last.times.counted_from, last.times.number.saturating_add(1))
-    });
-    let zone = &context.catalog.time_zone;
-    let times = PeriodTimes {
-        payment,
-        starts_at,
-        ends_at: end_of_period(counted_from, length, number, zone),
-        counted_from,
-        number,
-    };
+    let last = last.map(|last| (&last.times, last.length));
+    let times = times_after(last, subscription.paid_until(), length, (payment, context));
     if times.ends_at > context.now {
         return times;
     }
@@ -243,12 +231,28 @@ fn next_times(
 
 /// When a period begins and ends that is the first, now.
 fn first_times(payment: u64, length: Period, context: &Context<'_>) -> PeriodTimes {
+    times_after(None, context.now, length, (payment, context))
+}
+
+/// When a period begins and ends that begins at a moment, after another one or
+/// after none. One of another length is counted from its own beginning.
+fn times_after(
+    previous: Option<(&PeriodTimes, Period)>,
+    starts_at: Timestamp,
+    length: Period,
+    (payment, context): (u64, &Context<'_>),
+) -> PeriodTimes {
+    let follows = previous.filter(|(_, other)| *other == length);
+    let (counted_from, number) = follows.map_or((starts_at, 1), |(times, _)| {
+        (times.counted_from, times.number.saturating_add(1))
+    });
+    let zone = &context.catalog.time_zone;
     PeriodTimes {
         payment,
-        starts_at: context.now,
-        ends_at: end_of_period(context.now, length, 1, &context.catalog.time_zone),
-        counted_from: context.now,
-        number: 1,
+        starts_at,
+        ends_at: end_of_period(counted_from, length, number, zone),
+        counted_from,
+        number,
     }
 }
 
@@ -277,24 +281,25 @@ fn renewed(
 /// The passes of its periods that are still there.
 fn passes(account: &Account, subscription: &Subscription, context: &Context<'_>) -> Vec<Lot> {
     let lots = account.lots.iter();
-    let own = lots.filter(|lot| subscription.period_of_lot(lot.id).is_some());
-    own.filter(|lot| kind(context.catalog, &lot.asset) == Some(AssetKind::Pass))
-        .cloned()
-        .collect()
+    let own = lots.filter(|lot| is_pass_of(subscription, lot, context));
+    own.cloned().collect()
 }
 
 /// The same, and those that a refund has reserved: it may come to nothing.
 fn all_passes(account: &Account, subscription: &Subscription, context: &Context<'_>) -> Vec<u64> {
-    let free = passes(account, subscription, context);
-    let mut ids: Vec<u64> = free.into_iter().map(|lot| lot.id).collect();
     let reserved = account.refunds.iter().flat_map(|refund| &refund.parts);
-    for part in reserved.filter(|part| subscription.period_of_lot(part.id).is_some()) {
-        let is_pass = kind(context.catalog, &part.asset) == Some(AssetKind::Pass);
-        if is_pass && !ids.contains(&part.id) {
-            ids.push(part.id);
+    let mut ids: Vec<u64> = Vec::new();
+    for lot in account.lots.iter().chain(reserved) {
+        if is_pass_of(subscription, lot, context) && !ids.contains(&lot.id) {
+            ids.push(lot.id);
         }
     }
     ids
+}
+
+fn is_pass_of(subscription: &Subscription, lot: &Lot, context: &Context<'_>) -> bool {
+    let is_pass = kind(context.catalog, &lot.asset) == Some(AssetKind::Pass);
+    is_pass && subscription.period_of_lot(lot.id).is_some()
 }
 
 fn ending(subscription: &Subscription, reason: EndReason, ended: Vec<Lot>) -> Payload {
@@ -307,9 +312,9 @@ fn ending(subscription: &Subscription, reason: EndReason, ended: Vec<Lot>) -> Pa
 }
 
 /// What becomes of the subscription when the period that a payment paid for is
-/// paid back, which has just taken `taken` of the lots: it ends with its only period; the periods after one that runs begin
-/// now, those after a later one a place earlier. Nothing if the period has ended
-/// and another one follows.
+/// paid back, which has just taken `taken` of the lots: it ends with its only
+/// period; the periods after one that runs begin now, those after a later one a
+/// place earlier. Nothing if the period has ended and another one follows.
 pub(super) fn without_period(
     account: &Account,
     (payment, taken): (u64, &[Lot]),
@@ -372,18 +377,9 @@ fn moved_up(
             Some((previous, _)) => previous.ends_at,
             None => place.map_or(context.now, |place| place.starts_at.max(context.now)),
         };
-        let follows = moved.last().filter(|(_, length)| *length == period.length);
-        let (counted_from, number) = follows.map_or((starts_at, 1), |(previous, _)| {
-            (previous.counted_from, previous.number.saturating_add(1))
-        });
-        let zone = &context.catalog.time_zone;
-        let times = PeriodTimes {
-            payment: period.times.payment,
-            starts_at,
-            ends_at: end_of_period(counted_from, period.length, number, zone),
-            counted_from,
-            number,
-        };
+        let previous = moved.last().map(|(times, length)| (times, *length));
+        let payment = (period.times.payment, context);
+        let times = times_after(previous, starts_at, period.length, payment);
         moved.push((times, period.length));
     }
     moved.into_iter().map(|(times, _)| times).collect()
@@ -409,7 +405,7 @@ pub(super) fn due_event(
     subscription: &Subscription,
     context: &Context<'_>,
 ) -> Payload {
-    if let Some(next) = subscription.periods.iter().find(|period| period.waits) {
+    if let Some(next) = subscription.next_waiting() {
         return Payload::SubscriptionRenewed(SubscriptionRenewed {
             begins: true,
             gives: without_badges(account, &next.gives, context),
